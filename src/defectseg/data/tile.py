@@ -1,0 +1,101 @@
+"""A tile is one picture with its mask, its class and its surface; manifest.csv has one row a tile.
+
+Shapes: H rows, W columns, C channels (1 grey, 3 RGB), K defect classes.
+"""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from defectseg.data.picture import decode_mask, decode_picture
+from defectseg.errors import DataError
+from defectseg.files import write_csv, write_json
+
+CLEAN = "clean"  # the defect_class of a picture without a defect; never a class of a mask
+MANIFEST = "manifest.csv"
+CLASSES = "classes.json"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One row of manifest.csv."""
+
+    id: str  # unique; letters, digits, `_`, `-` and `.`
+    image: str  # path of the picture below the folder of the manifest
+    mask: str  # path of the class-index PNG below the folder of the manifest
+    defect_class: str  # CLEAN or one of the classes: the one with the most pixels
+    surface: str  # pictures of one physical surface share it
+    width: int  # pixels
+    height: int  # pixels
+    defect_px: int  # mask pixels above 0
+    sha256: str  # of the picture file followed by the mask file
+
+    @property
+    def is_defect(self) -> bool:
+        """Whether somebody says that this picture shows a defect."""
+        return self.defect_class != CLEAN
+
+
+@dataclass(frozen=True)
+class TileSet:
+    """The tiles of a folder that data_load wrote."""
+
+    folder: Path
+    classes: tuple[str, ...]  # the K defect classes; mask value k is classes[k - 1]
+    tiles: tuple[Tile, ...]  # sorted by id
+
+    def picture(self, tile: Tile, channels: int) -> npt.NDArray[np.uint8]:
+        """The picture of a tile: (H, W, C) in 0..255."""
+        return decode_picture((self.folder / tile.image).read_bytes(), channels)
+
+    def mask(self, tile: Tile) -> npt.NDArray[np.uint8]:
+        """The mask of a tile: (H, W) in 0..K."""
+        return decode_mask((self.folder / tile.mask).read_bytes())
+
+    def digest(self) -> str:
+        """sha256 over every picture, mask, class and surface: two equal digests, the same data."""
+        lines = [",".join(self.classes), *(",".join(map(str, astuple(tile))) for tile in self.tiles)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def only(self, ids: Iterable[str]) -> "TileSet":
+        """The same folder with some of its tiles."""
+        wanted = set(ids)
+        return TileSet(self.folder, self.classes, tuple(t for t in self.tiles if t.id in wanted))
+
+
+def write_manifest(folder: Path, classes: Sequence[str], tiles: Iterable[Tile]) -> TileSet:
+    """Write manifest.csv and classes.json into a folder of tiles."""
+    tile_set = TileSet(folder, tuple(classes), tuple(sorted(tiles, key=lambda tile: tile.id)))
+    names = [field.name for field in fields(Tile)]
+    write_csv(folder / MANIFEST, names, (astuple(tile) for tile in tile_set.tiles))
+    write_json(folder / CLASSES, list(classes))
+    return tile_set
+
+
+def read_tiles(folder: Path) -> TileSet:
+    """Read the manifest and the classes of a folder that data_load wrote.
+
+    Raises:
+        DataError: A file is missing or has other columns than `Tile`.
+    """
+    try:
+        classes = tuple(json.loads((folder / CLASSES).read_text(encoding="utf-8")))
+        with (folder / MANIFEST).open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder} has no readable manifest: {error}; run data_load first") from error
+    names = [field.name for field in fields(Tile)]
+    if rows and list(rows[0]) != names:
+        raise DataError(f"{folder / MANIFEST} has the columns {list(rows[0])}, expected {names}")
+    return TileSet(folder, classes, tuple(_to_tile(row) for row in rows))
+
+
+def _to_tile(row: dict[str, str]) -> Tile:
+    numbers = {name: int(row[name]) for name in ("width", "height", "defect_px")}
+    return Tile(**{**row, **numbers})  # type: ignore[arg-type]

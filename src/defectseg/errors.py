@@ -1,0 +1,72 @@
+"""Every error that defectseg raises on purpose, in one tree: catch `DefectsegError` to catch all.
+
+DefectsegError
+├── ParamsError          params.yaml does not say what a stage needs
+├── PackagesError        the installed packages are not those of requirements.txt
+├── DataError            the pictures or masks cannot be used
+│   ├── SourceError      a source cannot be opened, downloaded or unpacked safely
+│   ├── LayoutError      no known layout of pictures and masks in a folder
+│   ├── OffendersError   some pictures or masks are wrong; lists them
+│   └── SplitError       the pictures cannot be split, or a surface would leak between parts
+├── TrainingError        the training cannot start or go on
+├── ModelFileError       a model file is missing, damaged or of another kind
+└── ExportError          the exported graph does not say what the network says
+
+A message says what came, what was expected and what to do.
+"""
+
+from collections.abc import Sequence
+
+SHOWN = 20  # offenders listed in one message
+
+
+class DefectsegError(Exception):
+    """The root of the tree."""
+
+
+class ParamsError(DefectsegError):
+    """params.yaml does not say what a stage needs."""
+
+
+class PackagesError(DefectsegError):
+    """The installed packages are not those of requirements.txt."""
+
+
+class DataError(DefectsegError):
+    """The pictures or masks cannot be used."""
+
+
+class SourceError(DataError):
+    """A source cannot be opened, downloaded or unpacked safely."""
+
+
+class LayoutError(DataError):
+    """No known layout of pictures and masks in a folder."""
+
+
+class OffendersError(DataError):
+    """Some pictures or masks are wrong; the message lists the first of them and counts all."""
+
+    def __init__(self, what: str, offenders: Sequence[str], advice: str) -> None:
+        self.offenders = tuple(offenders)
+        shown = [f"  {offender}" for offender in self.offenders[:SHOWN]]
+        rest = len(self.offenders) - len(shown)
+        if rest:
+            shown.append(f"  … and {rest} more")
+        super().__init__("\n".join([f"{what} ({len(self.offenders)}):", *shown, advice]))
+
+
+class SplitError(DataError):
+    """The pictures cannot be split, or a surface would leak between parts."""
+
+
+class TrainingError(DefectsegError):
+    """The training cannot start or go on."""
+
+
+class ModelFileError(DefectsegError):
+    """A model file is missing, damaged or of another kind."""
+
+
+class ExportError(DefectsegError):
+    """The exported graph does not say what the network says."""
