@@ -20,8 +20,8 @@ def write_atomically(path: Path) -> Iterator[IO[str]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # mkstemp's 0o600 would hide the file from other users
-        os.replace(name, path)
+        Path(name).chmod(0o644)  # mkstemp's 0o600 would hide the file from other users
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -44,6 +44,8 @@ def describe_faults(section: str, error: ValidationError) -> str:
     faults = []
     for fault in error.errors():
         key = ".".join([section, *(str(part) for part in fault["loc"])])
-        came = "" if fault["type"] in {"missing", "extra_forbidden"} else f" (got {fault['input']!r})"
+        came = (
+            "" if fault["type"] in {"missing", "extra_forbidden"} else f" (got {fault['input']!r})"
+        )
         faults.append(f"{key}: {fault['msg']}{came}")
     return "; ".join(faults)

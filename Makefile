@@ -1,0 +1,55 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# Where `make magnetic-tiles` takes the real data from: a folder, an archive or an address.
+SOURCE ?= https://github.com/abin24/Magnetic-tile-defect-datasets./archive/refs/heads/master.zip
+MAGNETIC_DIGEST := d2601c3c228c0b4d340c8dae4216c25798bf4ff6339d1fe13fbfb23ad1667a25
+# Further settings of that run, such as SET='-S train.epochs=5'.
+SET ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run magnetic-tiles test check bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/installed ## make .venv with the pinned packages of requirements.txt
+
+.venv/installed: requirements.txt pyproject.toml
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	pip install -r requirements.txt
+	pip install --no-deps --editable .
+	touch $@
+
+.venv/tools: .venv/installed
+	pip install --constraint requirements.txt --editable '.[dev]'
+	touch $@
+
+run: setup ## run the pipeline on synthetic tiles: data, split, training, scores, ONNX (minutes)
+	dvc repro
+	@defectseg scores
+
+magnetic-tiles: setup ## the same on the real magnetic tiles, as a DVC experiment; SOURCE=… to read a local copy
+	-@dvc exp remove -q magnetic-tiles 2>/dev/null
+	dvc exp run --name magnetic-tiles -S 'data_load.source=$(SOURCE)' \
+		-S data_load.digest=$(MAGNETIC_DIGEST) $(MAGNETIC) $(SET)
+	@defectseg scores
+	@echo "The workspace now holds this experiment; back to the committed state: git restore . && dvc checkout"
+
+# The setting of the real run. It replaces the quick one of params.yaml.
+MAGNETIC := -S train.image_size=256 -S train.epochs=60 -S train.pictures_per_epoch=800 \
+	-S train.network.encoder=resnet18 -S 'train.network.decoder_channels=[128,64,32,16,16]' \
+	-S train.learning_rate=0.002
+
+test: .venv/tools ## every test
+	pytest
+
+check: .venv/tools ## lint, format and types: what CI runs
+	ruff check
+	ruff format --check
+	mypy
+
+bench: setup ## the benchmarks: training speed, then the pipeline's growth with the data
+	python benchmarks/training.py
+	python benchmarks/pipeline.py

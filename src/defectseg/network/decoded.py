@@ -1,0 +1,66 @@
+"""Tiles in, all their pictures and masks at the network's size out: decoded once, not every epoch.
+
+The arrays lie in an unnamed temporary file that is mapped into memory: the kernel keeps what is
+used, so that 100× the pictures do not need 100× the memory.
+"""
+
+import tempfile
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn.functional import interpolate
+from tqdm import tqdm
+
+from defectseg.data.tile import TileSet
+from defectseg.pixels import to_square
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """N tiles at network size S; a dataset that fetches a whole batch at once."""
+
+    tiles: TileSet
+    pictures: npt.NDArray[np.uint8]  # (N, S, S, C) in 0..255
+    masks: npt.NDArray[np.uint8]  # (N, S, S) in 0..K
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitems__(self, indices: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """A batch: pictures (B, S, S, C) uint8 and masks (B, S, S) int64."""
+        pictures = torch.from_numpy(np.ascontiguousarray(self.pictures[indices]))
+        return pictures, torch.from_numpy(self.masks[indices].astype(np.int64))
+
+    def some_defects(self, count: int) -> "Decoded":
+        """At most `count` tiles that show a defect, spread over the set."""
+        where = np.array(
+            [i for i, tile in enumerate(self.tiles.tiles) if tile.is_defect], dtype=int
+        )
+        picked = where[np.linspace(0, len(where) - 1, min(count, len(where))).astype(int)]
+        tiles = TileSet(
+            self.tiles.folder, self.tiles.classes, tuple(self.tiles.tiles[i] for i in picked)
+        )
+        return Decoded(tiles, self.pictures[picked], self.masks[picked])
+
+
+def decode_tiles(tiles: TileSet, image_size: int, channels: int, what: str) -> Decoded:
+    """Decode and resize every tile; masks by nearest neighbour. `what` names the progress bar."""
+    count = len(tiles.tiles)
+    pictures = _mapped((count, image_size, image_size, channels))
+    masks = _mapped((count, image_size, image_size))
+    for index, tile in enumerate(tqdm(tiles.tiles, desc=f"decode {what}", unit="picture")):
+        picture = torch.from_numpy(tiles.picture(tile, channels).copy())[None]
+        square = to_square(picture, image_size)[0].permute(1, 2, 0)
+        pictures[index] = (square * 255.0).round().to(torch.uint8).numpy()
+        mask = torch.from_numpy(tiles.mask(tile).copy())[None, None].float()
+        small = interpolate(mask, size=(image_size, image_size), mode="nearest-exact")
+        masks[index] = small[0, 0].to(torch.uint8).numpy()
+    return Decoded(tiles, pictures, masks)
+
+
+def _mapped(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    with tempfile.TemporaryFile(prefix="defectseg") as file:
+        file.truncate(max(1, int(np.prod(shape))))
+        return np.memmap(file, dtype=np.uint8, mode="r+", shape=shape)

@@ -1,0 +1,194 @@
+"""Tiles and params in, a trained Unet out: fastai's loop over our own pictures, logged by DVCLive."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+from dvclive import Live
+from fastai.callback.channelslast import ChannelsLast
+from fastai.callback.progress import ProgressCallback
+from fastai.callback.schedule import Learner  # fit_one_cycle is patched into it here
+from fastai.callback.training import GradientClip
+from fastai.data.core import DataLoaders
+from fastai.optimizer import OptimWrapper
+from pydantic import Field, field_validator
+from torch.utils.data import DataLoader
+
+from defectseg.determinism import bfloat16_pays
+from defectseg.errors import TrainingError
+from defectseg.network.augment import AugmentParams
+from defectseg.network.callbacks import Bar, Bfloat16, Keeper, Log, Prepare, StopOnNaN, ValidScores
+from defectseg.network.checkpoint import (
+    Progress,
+    load_checkpoint,
+    restore_optimizer,
+    save_checkpoint,
+    without_prefix,
+)
+from defectseg.network.decoded import Decoded
+from defectseg.network.loss import LossParams, SegmentationLoss
+from defectseg.network.sampling import RatioSampler, draw_weights
+from defectseg.network.unet import STAGES, NetworkParams, build_unet
+from defectseg.params import Section
+
+SHOWN = 3  # valid pictures drawn after each epoch
+
+
+class TrainParams(Section):
+    """params.yaml: train."""
+
+    image_size: int = Field(ge=32, le=4096)
+    epochs: int = Field(ge=1)
+    pictures_per_epoch: int | None = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    warmup: float = Field(gt=0, lt=1)
+    gradient_clip: float = Field(ge=0)
+    defect_fraction: float = Field(gt=0, le=1)
+    patience: int = Field(ge=0)
+    precision: Literal["auto", "float32", "bfloat16"]
+    resume: bool
+    network: NetworkParams
+    loss: LossParams
+    augment: AugmentParams
+
+    @field_validator("image_size")
+    @classmethod
+    def _fits_the_encoder(cls, image_size: int) -> int:
+        step = 2**STAGES
+        if image_size % step:
+            near = max(step, round(image_size / step) * step)
+            raise ValueError(
+                f"the encoder halves it {STAGES} times: give a multiple of {step}, such as {near}"
+            )
+        return image_size
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Where a training writes what it sees."""
+
+    live: Live  # losses, scores, learning rate: the same on every run
+    speed: Live  # pictures/s and memory: never the same twice
+    checkpoint: Path  # folder
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with the weights of its best epoch."""
+
+    network: torch.nn.Module
+    progress: Progress
+
+
+def train_unet(
+    train: Decoded,
+    valid: Decoded,
+    params: TrainParams,
+    logs: Logs,
+    fingerprint: str,
+    device: torch.device,
+    seed: int,
+) -> Trained:
+    """Train, or resume the unfinished training of the same fingerprint.
+
+    Raises:
+        TrainingError: There is nothing to learn from, the loss is no number, or memory runs out.
+    """
+    classes = train.tiles.classes
+    weights = draw_weights(train.tiles.tiles, params.defect_fraction)
+    pictures = params.pictures_per_epoch or len(train)
+    sampler = RatioSampler(weights, pictures, params.batch_size, seed)
+    network = build_unet(params.network, len(classes)).to(device)
+    progress, tensors = load_checkpoint(logs.checkpoint, fingerprint)
+    if not params.resume:
+        progress, tensors = Progress(fingerprint), {}
+    loaders = _loaders(train, valid, sampler, params, device)
+    scores = ValidScores(classes)
+    keeper = Keeper(
+        scores, progress, without_prefix("best", tensors), logs.checkpoint, params.patience
+    )
+    learn = _learner(loaders, network, params, device, len(classes))
+    learn.add_cbs(
+        [
+            Prepare(params.augment, sampler, seed),
+            scores,
+            keeper,
+            Log(keeper, logs.live, logs.speed, valid.some_defects(SHOWN)),
+        ]
+    )
+    learn.add_cb(Bar(progress, len(sampler), params.epochs))
+    learn.create_opt()
+    if tensors:
+        print(f"train: resuming after epoch {progress.epoch}")
+        network.load_state_dict(without_prefix("network", tensors))
+        restore_optimizer(learn.opt.opt, without_prefix("optimizer", tensors))
+    with _memory_advice(), learn.no_logging():
+        learn.fit_one_cycle(
+            params.epochs,
+            params.learning_rate,
+            pct_start=params.warmup,
+            start_epoch=progress.epoch + 1,
+        )
+    network.load_state_dict(keeper.best)
+    progress.finished = True
+    save_checkpoint(logs.checkpoint, Progress(fingerprint, finished=True), {})
+    return Trained(network.to(memory_format=torch.contiguous_format).eval(), progress)
+
+
+def _loaders(
+    train: Decoded, valid: Decoded, sampler: RatioSampler, params: TrainParams, device: torch.device
+) -> DataLoaders:
+    draw = DataLoader(train, batch_sampler=sampler, collate_fn=_as_it_is)
+    look = DataLoader(valid, batch_size=params.batch_size, collate_fn=_as_it_is)
+    return DataLoaders(draw, look, device=device)
+
+
+def _as_it_is(batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    return batch  # `Decoded` fetches whole batches
+
+
+def _learner(
+    loaders: DataLoaders,
+    network: torch.nn.Module,
+    params: TrainParams,
+    device: torch.device,
+    classes: int,
+) -> Learner:
+    callbacks = [ChannelsLast(), StopOnNaN()]
+    if params.gradient_clip:
+        callbacks.append(GradientClip(params.gradient_clip))
+    if params.precision == "bfloat16" or (params.precision == "auto" and bfloat16_pays(device)):
+        callbacks.append(Bfloat16())
+    learn = Learner(
+        loaders,
+        network,
+        loss_func=SegmentationLoss(params.loss, classes).to(device),
+        opt_func=partial(OptimWrapper, opt=torch.optim.AdamW),
+        wd=params.weight_decay,
+        cbs=callbacks,
+    )
+    return learn.remove_cb(ProgressCallback)
+
+
+@contextmanager
+def _memory_advice() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:  # CUDA's OutOfMemoryError is a RuntimeError
+        text = str(error).lower()
+        if (
+            not isinstance(error, MemoryError)
+            and "out of memory" not in text
+            and "allocate memory" not in text
+        ):
+            raise
+        raise TrainingError(
+            "memory ran out; lower train.batch_size first, then train.image_size or "
+            "train.network.decoder_channels"
+        ) from error

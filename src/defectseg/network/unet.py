@@ -1,0 +1,141 @@
+"""The network: build an SMP Unet from params, save it as safetensors + JSON, load it back.
+
+Ronneberger, Fischer and Brox, "U-Net", 2015; encoder and decoder are segmentation_models_pytorch's.
+"""
+
+import difflib
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import segmentation_models_pytorch as smp
+import timm
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from defectseg.errors import ModelFileError, TrainingError
+from defectseg.files import write_atomically
+from defectseg.params import Section
+
+STAGES = 5  # the encoder halves the picture five times: hence the multiple of 32
+
+
+class NetworkParams(Section):
+    """params.yaml: train.network."""
+
+    encoder: str
+    encoder_weights: str | None
+    decoder_channels: tuple[int, ...] = Field(min_length=STAGES, max_length=STAGES)
+    in_channels: Literal[1, 3]
+
+
+class ModelInfo(BaseModel):
+    """models/unet.json: everything that the weights do not say of themselves."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    network: NetworkParams
+    classes: tuple[str, ...]  # the K defect classes; probability plane 0 is the background
+    image_size: int  # pixels: S of the network's S × S input
+    threshold: float  # of the defect probability, above which a pixel is a defect
+    picture_threshold: float  # of the picture's score, from which a picture is flagged
+    best_epoch: int  # counted from 0
+    data_digest: str  # of the tiles that it was trained on (TileSet.digest)
+    code_digest: str  # of the modules that trained it (provenance.code_digest)
+    package_version: str
+
+
+def build_unet(params: NetworkParams, classes: int) -> torch.nn.Module:
+    """Build the Unet for K defect classes: (N, C, S, S) → logits (N, 1 + K, S, S).
+
+    Raises:
+        TrainingError: The encoder does not exist, or its weights cannot be had.
+    """
+    refuse_unknown_encoder(params.encoder)
+    hub = params.encoder_weights is not None and not Path(params.encoder_weights).is_file()
+    try:
+        network = smp.Unet(
+            params.encoder,
+            encoder_weights=params.encoder_weights if hub else None,
+            decoder_channels=params.decoder_channels,
+            in_channels=params.in_channels,
+            classes=1 + classes,
+        )
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise TrainingError(
+            f"the encoder {params.encoder!r} with weights {params.encoder_weights!r} cannot be built: "
+            f"{error}. Pretrained weights come from a hub at run time: where it is out of reach, give "
+            "train.network.encoder_weights the path of a .safetensors file, or null"
+        ) from error
+    if params.encoder_weights is not None and not hub:
+        load_encoder(network, Path(params.encoder_weights))
+    return network  # type: ignore[no-any-return]
+
+
+def refuse_unknown_encoder(name: str) -> None:
+    """Raises: TrainingError: No such encoder; names the nearest ones."""
+    known = set(smp.encoders.get_encoder_names())
+    universal = {f"tu-{model}" for model in timm.list_models()}
+    if name in known | universal:
+        return
+    near = difflib.get_close_matches(name, sorted(known | universal), n=5, cutoff=0.5)
+    raise TrainingError(
+        f"params.yaml: train.network.encoder: there is no encoder {name!r}; "
+        f"the nearest names are: {', '.join(near) or 'none'}"
+    )
+
+
+def load_encoder(network: torch.nn.Module, path: Path) -> None:
+    """Load a state dict into the encoder: keys with or without the prefix `encoder.`.
+
+    Raises:
+        TrainingError: The file is no safetensors or fits another encoder.
+    """
+    try:
+        state = load_file(path)
+        wanted = {key.removeprefix("encoder."): value for key, value in state.items()}
+        names = set(network.encoder.state_dict())
+        network.encoder.load_state_dict({k: v for k, v in wanted.items() if k in names})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise TrainingError(
+            f"train.network.encoder_weights: {path} does not fit this encoder: {error}"
+        ) from error
+
+
+def save_unet(network: torch.nn.Module, info: ModelInfo, weights: Path) -> None:
+    """Write the weights and, beside them, the JSON of the same stem."""
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    staging = weights.with_name(f".{weights.name}.part")
+    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    save_file(state, staging)
+    staging.chmod(0o644)  # safetensors writes files that only their owner can read
+    staging.replace(weights)
+    with write_atomically(weights.with_suffix(".json")) as file:
+        file.write(info.model_dump_json(indent=2) + "\n")
+
+
+def load_unet(weights: Path) -> tuple[torch.nn.Module, ModelInfo]:
+    """Read back what `save_unet` wrote, ready to predict.
+
+    Raises:
+        ModelFileError: A file is missing, damaged, or they do not belong together.
+    """
+    try:
+        info = ModelInfo.model_validate_json(weights.with_suffix(".json").read_bytes())
+        network = build_unet(
+            info.network.model_copy(update={"encoder_weights": None}), len(info.classes)
+        )
+        network.load_state_dict(load_file(weights))
+    except (OSError, ValidationError, SafetensorError, RuntimeError) as error:
+        raise ModelFileError(
+            f"{weights} and its JSON are no model of this version: {error}; run train first"
+        ) from error
+    return network.eval(), info
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,26 @@
+"""Stage data_split: data/tiles/manifest.csv → data/split.csv, one row (id, part) a picture."""
+
+from pathlib import Path
+
+from defectseg.data.split import SplitParams, describe_split, split_tiles, write_split
+from defectseg.data.tile import read_tiles
+from defectseg.files import write_json
+from defectseg.params import read_params
+from defectseg.stage import run_stage
+
+TILES = Path("data/tiles")
+SPLIT = Path("data/split.csv")
+REPORT = Path("metrics/data_split.json")
+
+
+def main() -> None:
+    params = read_params("data_split", SplitParams)
+    tiles = read_tiles(TILES).tiles
+    split = split_tiles(tiles, params)
+    write_split(SPLIT, split)
+    write_json(REPORT, describe_split(tiles, split))
+    print(f"data_split: {split.summary()}, fold {params.fold} of {params.folds}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,41 @@
+"""Stage train: data/tiles and data/split.csv → models/unet.safetensors and models/unet.json."""
+
+from pathlib import Path
+
+from dvclive import Live
+
+from defectseg.data.split import read_split
+from defectseg.data.tile import read_tiles
+from defectseg.determinism import ComputeParams, set_up
+from defectseg.evaluation.training import train_model
+from defectseg.network.learner import Logs, TrainParams
+from defectseg.network.unet import save_unet
+from defectseg.params import read_params
+from defectseg.stage import run_stage
+
+TILES = Path("data/tiles")
+SPLIT = Path("data/split.csv")
+MODEL = Path("models/unet.safetensors")
+CHECKPOINT = Path("models/checkpoint")
+LOGS = Path("metrics/train")
+SPEED = Path("metrics/speed")
+
+
+def main() -> None:
+    params = read_params("train", TrainParams)
+    compute = read_params("compute", ComputeParams)
+    device = set_up(compute)
+    with (
+        Live(LOGS, dvcyaml=None, save_dvc_exp=False) as live,
+        Live(SPEED, dvcyaml=None, save_dvc_exp=False) as speed,
+    ):
+        logs = Logs(live, speed, CHECKPOINT)
+        network, info = train_model(
+            read_tiles(TILES), read_split(SPLIT), params, compute.seed, device, logs
+        )
+    save_unet(network, info, MODEL)
+    print(f"train: best epoch {info.best_epoch} of {params.epochs}, threshold {info.threshold:.2f}")
+
+
+if __name__ == "__main__":
+    run_stage(main)
