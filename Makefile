@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export OMP_WAIT_POLICY := passive
 
 # Where `make magnetic-tiles` takes the real data from: a folder, an archive or an address.
 SOURCE ?= https://github.com/abin24/Magnetic-tile-defect-datasets./archive/refs/heads/master.zip

@@ -165,6 +165,16 @@ def test_a_zip_that_lies_about_its_size_is_refused(tmp_path: Path):
         unpack(archive, tmp_path / "out", LIMITS)
 
 
+def test_a_zip_whose_directory_points_before_the_file_is_refused(tmp_path: Path):
+    archive = pack_zip(tmp_path / "a.zip", {"a.png": NOISE})
+    content = bytearray(archive.read_bytes())
+    end = content.index(b"PK\x05\x06")
+    struct.pack_into("<I", content, end + 16, 0x7FFFFFFF)  # where the directory would begin
+    archive.write_bytes(content)
+    with pytest.raises(SourceError, match="damaged"):
+        unpack(archive, tmp_path / "out", LIMITS)
+
+
 @every_kind
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.8, 0.95])
 def test_a_truncated_archive_is_refused(pack: Pack, part: float, tmp_path: Path):

@@ -131,7 +131,8 @@ def test_hidden_files_and_those_of_macos_do_not_count(class_folders: Path):
 def test_a_link_to_the_folder_above_does_not_go_round_for_ever(tmp_path: Path):
     touch(tmp_path, "images/a.jpg", "masks/a.png")
     (tmp_path / "images" / "again").symlink_to(tmp_path / "images")
-    assert list(pairs(find_layout(tmp_path, "auto"))) == ["a"]
+    layout = find_layout(tmp_path, "auto")
+    assert (list(pairs(layout)), faults(layout)) == (["a"], [])
 
 
 @pytest.mark.parametrize("depth", [0, 1, 3])

@@ -407,7 +407,7 @@ def run_python(
     """Run a script that may import what the tests import."""
     return subprocess.run(
         [*before, sys.executable, "-c", script, *arguments],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=False,

@@ -83,6 +83,12 @@ def test_the_digest_is_what_sha256sum_says(class_folders: Path):
     assert digest_of(class_folders) == hashlib.sha256(said.stdout).hexdigest()
 
 
+def test_the_digest_does_not_depend_on_the_order_of_the_files(class_folders: Path):
+    files = find_layout(class_folders, "auto").files
+    backwards = content_digest(class_folders, reversed(files))
+    assert backwards == content_digest(class_folders, files)
+
+
 def test_the_digest_counts_pictures_and_masks_and_nothing_else(class_folders: Path):
     before = digest_of(class_folders)
     (class_folders / "README.md").write_text("hello")

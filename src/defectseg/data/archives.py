@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import EINVAL
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal, cast
 
@@ -221,3 +222,7 @@ def _damage_explained(archive: str) -> Iterator[None]:
         yield
     except DAMAGE as error:
         raise SourceError(f"{archive} is damaged or incomplete: {error}") from error
+    except OSError as error:
+        if error.errno != EINVAL:  # zipfile seeks where a damaged directory sends it
+            raise
+        raise SourceError(f"{archive} is damaged: its directory points nowhere") from error

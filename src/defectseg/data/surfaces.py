@@ -30,6 +30,7 @@ from defectseg.params import Section
 Float = npt.NDArray[np.float32]
 SIDE = 100  # pixels: the side of the square with as many pixels as a reduced picture
 GRID = 256  # pixels: the largest P; a longer texture is cut
+LEAST_GRID = 64  # pixels: the smallest P, so that the spectrum has enough to describe
 QUANTUM = 32  # textures are kept as int8 in steps of 1/32 of the local contrast
 SPECTRA_KEPT = 1024  # spectra in memory at once: 270 MB at the largest P
 
@@ -71,7 +72,8 @@ class SurfaceFinder:
         groups = DisjointSet(range(len(self._ids)))
         if len(self._ids) < 2:
             return groups
-        side = fft.next_fast_len(max(max(texture.shape) for texture in self._textures), real=True)
+        longest = max(LEAST_GRID, *(max(texture.shape) for texture in self._textures))
+        side = fft.next_fast_len(longest, real=True)
 
         @lru_cache(maxsize=SPECTRA_KEPT)
         def spectrum(index: int) -> npt.NDArray[np.complex64]:
