@@ -1,6 +1,7 @@
 """Two masks in, one confusion matrix out, and every overlap score that is read off it.
 
-M = 1 + K classes with the background; rows are the truth, columns the prediction; counts are pixels.
+M = 1 + K classes with the background; rows are the truth, columns the prediction; counts are of
+pixels.
 A score whose denominator is 0 (a class that is nowhere) is NaN: it says nothing.
 """
 
@@ -28,7 +29,7 @@ def count_pixels(pred_mask: IntMask, true_mask: IntMask, classes: int) -> Counts
 
 @dataclass(frozen=True)
 class Overlap:
-    """True positives, false positives and false negatives of one class, or of any stack of counts."""
+    """True and false positives and false negatives of one class, or of any stack of counts."""
 
     tp: npt.NDArray[np.float64]
     fp: npt.NDArray[np.float64]
@@ -58,7 +59,9 @@ class Overlap:
 def ratio(above: npt.ArrayLike, below: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """above / below, NaN where below is 0."""
     top, bottom = np.broadcast_arrays(np.asarray(above, float), np.asarray(below, float))
-    return np.divide(top, bottom, out=np.full(bottom.shape, np.nan), where=bottom != 0)
+    quotient = np.full(bottom.shape, np.nan)
+    np.divide(top, bottom, out=quotient, where=bottom != 0)
+    return quotient
 
 
 def any_defect(confusion: npt.NDArray[np.number]) -> Overlap:
@@ -84,7 +87,7 @@ def iou_by_class(confusion: npt.NDArray[np.number], classes: Sequence[str]) -> d
 
 
 def iou_macro(confusion: npt.NDArray[np.number]) -> npt.NDArray[np.float64]:
-    """The mean IoU over the defect classes that occur in truth or prediction, background excluded."""
+    """The mean IoU over the defect classes that occur in truth or prediction, no background."""
     iou = each_class(confusion).iou
     there = ~np.isnan(iou)
     return ratio(np.where(there, iou, 0.0).sum(axis=-1), there.sum(axis=-1))

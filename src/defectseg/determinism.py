@@ -35,6 +35,8 @@ def set_up(params: ComputeParams) -> torch.device:
     )  # cuBLAS repeats itself only with it
     # CUDA has no deterministic form of some losses' backward pass: warn there instead of stopping.
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+    # Filling new tensors costs a sixth of the training; nothing here reads what it did not write.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     return device
 
@@ -59,5 +61,5 @@ def choose_device(wish: str) -> torch.device:
 def bfloat16_pays(device: torch.device) -> bool:
     """Whether this device multiplies bfloat16 in hardware: CUDA since Ampere, CPUs with AMX."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.cpu._is_amx_tile_supported())

@@ -1,4 +1,4 @@
-"""params.yaml in, one checked section out: each library module describes the section that turns it."""
+"""params.yaml in, one checked section out: each library module describes its own section."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -24,7 +24,7 @@ def read_params(section: str, kind: type[SectionT], path: Path = PARAMS) -> Sect
     """Read one section of a params file.
 
     Raises:
-        ParamsError: The file or the section is missing or wrong; the message names every fault at once.
+        ParamsError: The file or the section is missing or wrong; names every fault at once.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

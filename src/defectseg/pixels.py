@@ -1,4 +1,4 @@
-"""The only way into and out of the network: uint8 pictures → input; logits → probabilities at (H, W).
+"""The only way into and out of the network: pictures → input; logits → probabilities at (H, W).
 
 Training, evaluation and the exported graph all run these functions, so they cannot differ.
 Shapes: N pictures, C channels, H × W picture size, S × S network size, K defect classes.
@@ -37,7 +37,7 @@ def standardize(images: Tensor) -> Tensor:
 
 
 def to_probability(logits: Tensor, height: int, width: int) -> Tensor:
-    """Logits (N, 1 + K, S, S) → probabilities (N, 1 + K, H, W) in [0, 1] that sum to 1 over axis 1."""
+    """Logits (N, 1 + K, S, S) → probabilities (N, 1 + K, H, W) in [0, 1], of sum 1 over axis 1."""
     return resize(torch.softmax(logits.float(), dim=1), (height, width))
 
 

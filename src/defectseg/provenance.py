@@ -1,8 +1,8 @@
 """Which code ran: a digest of the modules in use, and the version of the package.
 
-A git revision in a model file would make the same inputs give other bytes after every commit, and a
-clone could never reproduce them. The digest names the code itself; the commit that has it is the one
-whose dvc.lock names the model's hash (`git log -S<hash> -- dvc.lock`).
+A git revision in a model file would make the same inputs give other bytes after every commit, and
+a clone could never reproduce them. The digest names the code itself; the commit that has it is the
+one whose dvc.lock names the model's hash (`git log -S<hash> -- dvc.lock`).
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Stage export: models/unet.safetensors → models/unet.onnx, checked against torch on test pictures."""
+"""Stage export: models/unet.safetensors → models/unet.onnx, checked against torch."""
 
 from pathlib import Path
 

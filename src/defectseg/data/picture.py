@@ -33,12 +33,15 @@ def decode_picture(content: bytes, channels: int) -> npt.NDArray[np.uint8]:
         image = Image.fromarray(np.round(grey / 257.0).astype(np.uint8))
     elif image.mode in {"I", "F"}:
         raise DataError(f"32-bit picture ({image.mode}); expected 8 or 16 bits a channel")
+    elif image.mode == "LAB":
+        raise DataError("picture in CIELAB; expected grey, palette, RGB or CMYK")
+    image.info.pop("transparency", None)  # dropped like an alpha channel; else Pillow may warn
     array = np.asarray(image.convert(MODES[channels]), dtype=np.uint8)
     return array.reshape(*array.shape[:2], channels)
 
 
 def decode_mask(content: bytes) -> npt.NDArray[np.uint8]:
-    """Decode a mask to its stored grey or palette values: (H, W) uint8, in the frame of its picture.
+    """Decode a mask to its stored grey or palette values: (H, W) uint8, upright like its picture.
 
     Raises:
         DataError: As `decode_picture`, or the mask is neither 8-bit grey, palette nor 1-bit.
@@ -60,14 +63,18 @@ def open_image(content: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            # Pillow has its own limit, lower than ours: it warns above it, raises above twice that.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(content), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"{image.width}×{image.height} pixels, more than {MAX_PIXELS}")
             if getattr(image, "n_frames", 1) > 1:
                 raise DataError("several frames; expected one still picture")
             image.load()
+    except Image.DecompressionBombError as error:
+        raise DataError(f"more than {MAX_PIXELS} pixels: {error}") from error
     except UnidentifiedImageError as error:
         raise DataError(f"no picture of the formats {', '.join(FORMATS)}") from error
-    except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, Warning) as error:
         raise DataError(f"damaged picture: {error}") from error
     return image

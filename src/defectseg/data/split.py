@@ -1,6 +1,7 @@
-"""Tiles in, one part (train, valid or test) for each out: stratified by class, grouped by surface."""
+"""Tiles in, train, valid or test for each out: stratified by class, grouped by surface."""
 
 import csv
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class SplitParams(Section):
 
     @property
     def valid_fold(self) -> int:
-        """The fold after the test fold: over all `fold`s every tile is in valid once, in test once."""
+        """The one after the test fold: over all folds each tile is in valid once, in test once."""
         return (self.fold + 1) % self.folds
 
 
@@ -58,23 +59,50 @@ def split_tiles(tiles: Sequence[Tile], params: SplitParams) -> Split:
     """Assign every tile to train, valid or test: the same on every machine for the same tiles.
 
     Raises:
-        SplitError: There are fewer surfaces than folds, or a surface would leak.
+        SplitError: There is too little to fill every part, or a surface would leak.
     """
-    surfaces = [tile.surface for tile in tiles]
-    if len(set(surfaces)) < params.folds:
-        raise SplitError(
-            f"{len(set(surfaces))} surfaces cannot fill {params.folds} folds; "
-            "lower data_split.folds or add pictures of other surfaces"
-        )
-    classes = np.array([tile.defect_class for tile in tiles])
-    fold_of = np.zeros(len(tiles), dtype=int)
-    maker = StratifiedGroupKFold(params.folds, shuffle=True, random_state=params.seed)
-    for fold, (_, members) in enumerate(maker.split(classes, classes, surfaces)):
-        fold_of[members] = fold
+    refuse_too_few(tiles, params.folds)
     named = {params.fold: "test", params.valid_fold: "valid"}
-    split = Split({t.id: named.get(int(f), "train") for t, f in zip(tiles, fold_of, strict=True)})
+    folds = assign_folds(tiles, params)
+    split = Split({t.id: named.get(f, "train") for t, f in zip(tiles, folds, strict=True)})
+    empty = [part for part in PARTS if not split.ids(part)]
+    if empty:
+        raise SplitError(
+            f"no picture is left for {' and '.join(empty)}: a few surfaces hold most of the "
+            f"{len(tiles)} pictures; try another data_split.seed or lower data_split.folds"
+        )
     refuse_leaks(tiles, split)
     return split
+
+
+def refuse_too_few(tiles: Sequence[Tile], folds: int) -> None:
+    """Raises: SplitError: There are fewer surfaces, or pictures of any one class, than folds."""
+    surfaces = len({tile.surface for tile in tiles})
+    if surfaces < folds:
+        raise SplitError(
+            f"{surfaces} surfaces cannot fill {folds} folds; "
+            "lower data_split.folds or add pictures of other surfaces"
+        )
+    largest, pictures = Counter(tile.defect_class for tile in tiles).most_common(1)[0]
+    if pictures < folds:
+        raise SplitError(
+            f"the largest class, {largest}, has {pictures} pictures for {folds} folds; "
+            "lower data_split.folds or add pictures"
+        )
+
+
+def assign_folds(tiles: Sequence[Tile], params: SplitParams) -> list[int]:
+    """The fold of each tile: the classes spread evenly, each surface whole."""
+    classes = np.array([tile.defect_class for tile in tiles])
+    surfaces = np.array([tile.surface for tile in tiles])
+    fold_of = np.zeros(len(tiles), dtype=int)
+    maker = StratifiedGroupKFold(params.folds, shuffle=True, random_state=params.seed)
+    with warnings.catch_warnings():
+        # A class with fewer pictures than folds is missing in some of them: describe_split tells.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        for fold, (_, members) in enumerate(maker.split(classes, classes, surfaces)):
+            fold_of[members] = fold
+    return [int(fold) for fold in fold_of]
 
 
 def leaked_surfaces(tiles: Sequence[Tile], split: Split) -> dict[str, list[str]]:
@@ -128,8 +156,8 @@ def read_split(path: Path) -> Split:
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            parts = {row["id"]: row["part"] for row in csv.DictReader(file)}
-    except (OSError, KeyError) as error:
+            parts = {row["id"]: row["part"] or "" for row in csv.DictReader(file)}
+    except (OSError, KeyError, ValueError) as error:
         raise SplitError(f"{path} is no split: {error}; run data_split first") from error
     unknown = sorted(set(parts.values()) - set(PARTS))
     if unknown:

@@ -61,7 +61,7 @@ class SurfaceFinder:
         self._textures.append(np.round(texture * QUANTUM).astype(np.int8))
 
     def surfaces(self) -> dict[str, str]:
-        """The surface of each picture, named after the first of its pictures in the order of ids."""
+        """The surface of each picture, named after the first of its pictures by id."""
         names: dict[str, str] = {}
         for group in self._groups().subsets():
             ids = sorted(self._ids[index] for index in group)
@@ -79,12 +79,14 @@ class SurfaceFinder:
         def spectrum(index: int) -> npt.NDArray[np.complex64]:
             return whitened_spectrum(self._textures[index].astype(np.float32), side)
 
-        for first, nearest in enumerate(tqdm(self._candidates(side), desc="surfaces", unit="picture")):
-            for second in nearest:
-                if groups.connected(first, int(second)):
+        candidates = tqdm(self._candidates(side), desc="surfaces", unit="picture")
+        for first, nearest in enumerate(candidates):
+            for second in map(int, nearest):
+                if groups.connected(first, second):
                     continue
-                if correlate(spectrum(first), spectrum(int(second)), side) > self._params.similarity:
-                    groups.merge(first, int(second))
+                alike = correlate(spectrum(first), spectrum(second), side)
+                if alike > self._params.similarity:
+                    groups.merge(first, second)
         return groups
 
     def _candidates(self, side: int) -> npt.NDArray[np.int64]:
@@ -96,7 +98,7 @@ class SurfaceFinder:
 
 
 def reduce_picture(grey: Float, factor: int) -> Float:
-    """Average blocks of factor × factor pixels: (H, W) → (H // factor, W // factor), at least 1 × 1."""
+    """Average blocks of F × F pixels: (H, W) → (H // F, W // F), at least 1 × 1; F is `factor`."""
     factor = min(factor, *grey.shape)
     rows, columns = grey.shape[0] // factor, grey.shape[1] // factor
     blocks = grey[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
@@ -110,7 +112,7 @@ def to_texture(grey: Float) -> Float:
     texture = np.clip(detail / (contrast + 1.0), -3, 3)
     texture -= texture.mean(axis=0, keepdims=True)
     texture -= texture.mean(axis=1, keepdims=True)
-    return np.clip(texture, -3.9, 3.9)
+    return np.asarray(np.clip(texture, -3.9, 3.9), dtype=np.float32)
 
 
 def describe(texture: Float, side: int) -> Float:

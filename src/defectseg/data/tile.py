@@ -60,7 +60,8 @@ class TileSet:
 
     def digest(self) -> str:
         """sha256 over every picture, mask, class and surface: two equal digests, the same data."""
-        lines = [",".join(self.classes), *(",".join(map(str, astuple(tile))) for tile in self.tiles)]
+        rows = [self.classes, *(astuple(tile) for tile in self.tiles)]
+        lines = [",".join(map(str, row)) for row in rows]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def only(self, ids: Iterable[str]) -> "TileSet":
@@ -82,18 +83,20 @@ def read_tiles(folder: Path) -> TileSet:
     """Read the manifest and the classes of a folder that data_load wrote.
 
     Raises:
-        DataError: A file is missing or has other columns than `Tile`.
+        DataError: A file is missing or damaged, or has other columns than `Tile`.
     """
+    names = [field.name for field in fields(Tile)]
     try:
         classes = tuple(json.loads((folder / CLASSES).read_text(encoding="utf-8")))
         with (folder / MANIFEST).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder} has no readable manifest: {error}; run data_load first") from error
-    names = [field.name for field in fields(Tile)]
-    if rows and list(rows[0]) != names:
-        raise DataError(f"{folder / MANIFEST} has the columns {list(rows[0])}, expected {names}")
-    return TileSet(folder, classes, tuple(_to_tile(row) for row in rows))
+            reader = csv.DictReader(file)
+            columns = list(reader.fieldnames or [])
+            if columns != names:
+                raise DataError(f"{folder / MANIFEST} has the columns {columns}, expected {names}")
+            tiles = tuple(_to_tile(row) for row in reader)
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{folder} has no good manifest: {error}; run data_load first") from error
+    return TileSet(folder, classes, tiles)
 
 
 def _to_tile(row: dict[str, str]) -> Tile:

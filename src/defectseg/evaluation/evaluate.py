@@ -1,4 +1,4 @@
-"""A model and the test part in, metrics, plots and a gallery out: what the stage evaluate does, in order."""
+"""A model and the test part in, metrics, plots and a gallery out: the stage evaluate, in order."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +53,8 @@ def evaluate_model(
     """
     if info.classes != test.classes:
         raise DataError(
-            f"the model knows the classes {list(info.classes)}, the tiles have {list(test.classes)}; "
-            "run train again"
+            f"the model knows the classes {list(info.classes)}, "
+            f"the tiles have {list(test.classes)}; run train again"
         )
     pictures, by_bin = score_pictures(engine, info, test)
     metrics = evaluate_pictures(

@@ -1,6 +1,6 @@
 """Scored pictures in, every number of metrics/evaluate.json out, each headline with its interval.
 
-Pooled = over all pixels of all pictures together; per image = a score of each picture, then the mean.
+Pooled = over all pixels of all pictures together; per image = the mean of each picture's score.
 n pictures, B resamples, K defect classes, M = 1 + K.
 """
 

@@ -73,8 +73,9 @@ def best_threshold(counts: Counts) -> float:
 def best_picture_threshold(
     scores: npt.NDArray[np.float64], defects: npt.NDArray[np.bool_], otherwise: float
 ) -> float:
-    """The score with the highest Youden index, or `otherwise` when one kind of picture is missing."""
+    """The score with the highest Youden index; `otherwise` when one kind of picture is missing."""
     if defects.all() or not defects.any():
         return otherwise
     false_alarms, found, thresholds = roc_curve(defects, scores)
-    return float(thresholds[(found - false_alarms).argmax()])
+    youden = (found - false_alarms)[1:]  # the first threshold is infinite: it flags nothing
+    return float(thresholds[1:][youden.argmax()])

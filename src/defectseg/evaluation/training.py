@@ -1,4 +1,4 @@
-"""Split tiles in, a trained model with its operating point out: what the stage train does, in order."""
+"""Split tiles in, a trained model with its operating point out: the stage train, in order."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""A trained model in, models/unet.onnx out, believed only after it agreed with torch on real pictures."""
+"""A trained model in, models/unet.onnx out, believed once it agreed with torch on real pictures."""
 
 from pathlib import Path
 from typing import Any

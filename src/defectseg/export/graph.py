@@ -1,4 +1,7 @@
-"""A Unet in, one ONNX file out with the pixel path inside: raw pictures in, probabilities at their size out."""
+"""A Unet in, one ONNX file out with the pixel path inside.
+
+The graph takes raw pictures and gives probabilities at their own size.
+"""
 
 import warnings
 from pathlib import Path
@@ -7,6 +10,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from defectseg.errors import ExportError
 from defectseg.network.unet import ModelInfo, file_digest
 from defectseg.pixels import to_input, to_probability
 
@@ -30,7 +34,11 @@ class Graph(nn.Module):
 def export_graph(
     network: nn.Module, info: ModelInfo, weights: Path, path: Path, opset: int
 ) -> None:
-    """Write one ONNX file: dynamic N, H and W, metadata inside, the same bytes for the same weights."""
+    """Write one ONNX file: free N, H and W, metadata inside, the same bytes for the same weights.
+
+    Raises:
+        ExportError: torch made no graph.
+    """
     graph = Graph(network, info.image_size).cpu().eval()
     example = torch.zeros(*EXAMPLE, info.network.in_channels, dtype=torch.uint8)
     free = {0: torch.export.Dim("n"), 1: torch.export.Dim("height"), 2: torch.export.Dim("width")}
@@ -46,6 +54,8 @@ def export_graph(
             opset_version=opset,
             verbose=False,
         )
+    if program is None:
+        raise ExportError("torch.onnx.export gave no graph; train.network.encoder has no ONNX form")
     model = program.model_proto
     strip_paths(model)
     metadata = describe(info, weights)

@@ -14,7 +14,7 @@ from defectseg.network.unet import ModelInfo
 
 
 def choose_pictures(tiles: Sequence[Tile], count: int) -> list[Tile]:
-    """At most `count` tiles, evenly from the smallest to the largest picture; half show a defect."""
+    """At most `count` tiles, evenly from the smallest to the largest; half show a defect."""
     defects = [tile for tile in tiles if tile.is_defect]
     clean = [tile for tile in tiles if not tile.is_defect]
     half = min(len(defects), max(count // 2, count - len(clean)))

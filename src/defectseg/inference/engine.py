@@ -1,4 +1,4 @@
-"""One signature for whatever runs the network: raw pictures in, probabilities at their own size out."""
+"""Raw pictures in, probabilities at their own size out: one signature for all that can do it."""
 
 from typing import Protocol
 

@@ -29,7 +29,7 @@ def predict(engine: Engine, picture: npt.NDArray[np.uint8], threshold: float) ->
 
 def defect_probability(probability: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """How likely each pixel is a defect of any kind: (1 + K, H, W) → (H, W) in [0, 1]."""
-    return np.clip(np.float32(1.0) - probability[0], 0.0, 1.0)
+    return np.asarray(np.clip(np.float32(1.0) - probability[0], 0.0, 1.0), dtype=np.float32)
 
 
 def to_mask(probability: npt.NDArray[np.float32], threshold: float) -> npt.NDArray[np.uint8]:

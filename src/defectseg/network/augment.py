@@ -61,7 +61,7 @@ def move(images: Tensor, masks: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def expose(images: Tensor, params: AugmentParams, draw: torch.Generator) -> Tensor:
-    """Change gamma, lay a linear light gradient over the picture, add sensor noise: stays in [0, 1].
+    """Change gamma, lay a linear light gradient over it, add sensor noise: stays in [0, 1].
 
     Gain and offset are left out: `pixels.standardize` takes them away again.
     """

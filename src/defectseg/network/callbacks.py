@@ -1,8 +1,9 @@
-"""What happens around each batch and epoch of fastai's loop: pixels in, scores, checkpoints and logs out."""
+"""Around each batch and epoch of fastai's loop: pixels in, scores, checkpoints and logs out."""
 
 import resource
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -53,19 +54,19 @@ class Prepare(Callback):
 
 
 class Bfloat16(Callback):
-    """Runs the network in bfloat16 where that is safe; fastai's own MixedPrecision knows only CUDA."""
+    """Runs the network in bfloat16 where that is safe; fastai's MixedPrecision knows only CUDA."""
 
     order = 10
 
     def before_batch(self) -> None:
         """Enter autocast before the forward pass."""
         device = next(self.model.parameters()).device.type
-        self._autocast = torch.autocast(device, dtype=torch.bfloat16)
-        self._autocast.__enter__()
+        self._autocast = ExitStack()
+        self._autocast.enter_context(torch.autocast(device, dtype=torch.bfloat16))
 
     def after_pred(self) -> None:
         """Leave it after the forward pass: the loss is computed in float32."""
-        self._autocast.__exit__(None, None, None)
+        self._autocast.close()
         self.learn.pred = self.pred.float()
 
 
@@ -78,8 +79,9 @@ class StopOnNaN(Callback):
         """Raises: TrainingError: The loss is NaN or infinite."""
         if self.training and not torch.isfinite(self.loss):
             raise TrainingError(
-                f"the loss became {self.loss.item()} in epoch {self.epoch}; lower train.learning_rate, "
-                "set train.gradient_clip, or set train.precision to float32"
+                f"the loss became {self.loss.item()} in epoch {self.epoch}; "
+                "lower train.learning_rate, set train.gradient_clip, "
+                "or set train.precision to float32"
             )
 
 
@@ -115,7 +117,7 @@ class ValidScores(Callback):
 
 
 class Keeper(Callback):
-    """After each epoch: keeps the best weights, logs, writes the checkpoint, stops when nothing improves."""
+    """After each epoch: keeps the best weights, saves, stops when nothing improves."""
 
     order = 60
 

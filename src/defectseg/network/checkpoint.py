@@ -1,4 +1,4 @@
-"""The state of a running training in, one safetensors file out, and back: an interruption costs one epoch.
+"""The state of a running training in, one file out, and back: an interruption costs one epoch.
 
 No pickle: tensors by name, and the rest as JSON in the file's header. The file takes its name only
 when it is whole. A finished training leaves a header without tensors, so that DVC has its out.
@@ -45,7 +45,8 @@ def load_checkpoint(folder: Path, fingerprint: str) -> tuple[Progress, dict[str,
         with safe_open(folder / CHECKPOINT, framework="pt") as file:
             progress = Progress(**json.loads((file.metadata() or {})[HEADER]))
             if progress.fingerprint == fingerprint and not progress.finished:
-                return progress, {name: file.get_tensor(name) for name in file.keys()}
+                names = file.keys()  # a safe_open is no dict: it cannot be iterated over itself
+                return progress, {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         pass  # none, or of another version: start anew
     return Progress(fingerprint), {}
@@ -63,7 +64,7 @@ def without_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The state of a torch optimizer as `<parameter index>.<name>` tensors, hyperparameters left out."""
+    """The state of a torch optimizer as `<parameter index>.<name>` tensors, no hyperparameters."""
     state = optimizer.state_dict()["state"]
     return {
         f"{i}.{name}": torch.as_tensor(v) for i, own in state.items() for name, v in own.items()

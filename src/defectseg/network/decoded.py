@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn.functional import interpolate
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from defectseg.data.tile import TileSet
@@ -18,7 +19,7 @@ from defectseg.pixels import to_square
 
 
 @dataclass(frozen=True)
-class Decoded:
+class Decoded(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """N tiles at network size S; a dataset that fetches a whole batch at once."""
 
     tiles: TileSet

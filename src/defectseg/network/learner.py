@@ -1,11 +1,11 @@
-"""Tiles and params in, a trained Unet out: fastai's loop over our own pictures, logged by DVCLive."""
+"""Tiles and params in, a trained Unet out: fastai's loop over our pictures, logged by DVCLive."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from dvclive import Live
@@ -149,7 +149,7 @@ def _loaders(
     return DataLoaders(draw, look, device=device)
 
 
-def _as_it_is(batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def _as_it_is(batch: Any) -> Any:
     return batch  # `Decoded` fetches whole batches
 
 

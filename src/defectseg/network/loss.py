@@ -22,7 +22,7 @@ class LossParams(Section):
 
 
 class SegmentationLoss(nn.Module):
-    """`dice_weight` × Dice over the defect classes + cross-entropy or focal loss over all pixels."""
+    """`dice_weight` × Dice over the defect classes + cross-entropy or focal over all pixels."""
 
     def __init__(self, params: LossParams, classes: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Tiles in, the order in which training shows them out: defects and clean pictures in a chosen ratio."""
+"""Tiles in, the order in which training shows them out: defect and clean in a chosen ratio."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ class RatioSampler(Sampler[list[int]]):
     def __init__(
         self, weights: npt.NDArray[np.float64], pictures: int, batch_size: int, seed: int
     ) -> None:
-        """Args: weights: (N,), sum 1. pictures: drawn in an epoch, rounded down to whole batches."""
+        """Args: weights: (N,), sum 1. pictures: drawn an epoch, rounded down to whole batches."""
         self._weights = weights
         self._batches = max(1, pictures // batch_size)
         self._batch_size = batch_size
@@ -60,4 +60,4 @@ def draw_weights(tiles: Sequence[Tile], defect_fraction: float) -> npt.NDArray[n
         / pictures_of_surface[tile.defect_class, tile.surface]
         for tile in tiles
     ]
-    return np.array(weights) / np.sum(weights)
+    return np.asarray(weights / np.sum(weights), dtype=np.float64)

@@ -65,9 +65,9 @@ def build_unet(params: NetworkParams, classes: int) -> torch.nn.Module:
         )
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise TrainingError(
-            f"the encoder {params.encoder!r} with weights {params.encoder_weights!r} cannot be built: "
-            f"{error}. Pretrained weights come from a hub at run time: where it is out of reach, give "
-            "train.network.encoder_weights the path of a .safetensors file, or null"
+            f"the encoder {params.encoder!r} with weights {params.encoder_weights!r} cannot be "
+            f"built: {error}. Pretrained weights come from a hub at run time: where it is out of "
+            "reach, give train.network.encoder_weights the path of a .safetensors file, or null"
         ) from error
     if params.encoder_weights is not None and not hub:
         load_encoder(network, Path(params.encoder_weights))
@@ -96,8 +96,9 @@ def load_encoder(network: torch.nn.Module, path: Path) -> None:
     try:
         state = load_file(path)
         wanted = {key.removeprefix("encoder."): value for key, value in state.items()}
-        names = set(network.encoder.state_dict())
-        network.encoder.load_state_dict({k: v for k, v in wanted.items() if k in names})
+        encoder = network.get_submodule("encoder")
+        names = set(encoder.state_dict())
+        encoder.load_state_dict({k: v for k, v in wanted.items() if k in names})
     except (OSError, SafetensorError, RuntimeError) as error:
         raise TrainingError(
             f"train.network.encoder_weights: {path} does not fit this encoder: {error}"
