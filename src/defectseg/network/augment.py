@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from defectseg.params import Section
+from defectseg.pixels import TEXTURE_PLANES
 
 
 class AugmentParams(Section):
@@ -31,12 +32,13 @@ def augment(
     """Flip, turn, crop and expose each image of a batch by its own random amounts.
 
     Args:
-        images: (N, C, S, S) float in [0, 1].
+        images: (N, C + 1, S, S) float in [0, 1]; light does not change the last, the texture.
         masks: (N, S, S) int64 in 0..K; they follow the geometry, by nearest neighbour.
         draw: On the CPU, so that every device draws the same.
     """
     images, masks = move(images, masks, random_geometry(len(images), params, draw))
-    return expose(images, params, draw), masks
+    seen, texture = images[:, :-TEXTURE_PLANES], images[:, -TEXTURE_PLANES:]
+    return torch.cat([expose(seen, params, draw), texture], dim=1), masks
 
 
 def random_geometry(count: int, params: AugmentParams, draw: torch.Generator) -> Tensor:

@@ -26,7 +26,7 @@ from defectseg.network.checkpoint import (
 from defectseg.network.decoded import Decoded
 from defectseg.network.sampling import RatioSampler
 from defectseg.overlay import overlay
-from defectseg.pixels import standardize
+from defectseg.pixels import TEXTURE_PLANES, standardize
 
 
 class Prepare(Callback):
@@ -45,7 +45,7 @@ class Prepare(Callback):
         torch.manual_seed(self._seed * 1_000_003 + self.epoch)
 
     def before_batch(self) -> None:
-        """Stored (B, S, S, C) uint8 → input (B, C, S, S) float32."""
+        """Stored (B, S, S, C + 1) uint8 → input (B, C + 1, S, S) float32."""
         images, masks = self.xb[0].permute(0, 3, 1, 2).float() / 255.0, self.yb[0]
         if self.training:
             images, masks = augment(images, masks, self._params, self._draw)
@@ -209,7 +209,9 @@ class Log(Callback):
             with torch.no_grad():
                 logits = self.model(standardize(image).to(next(self.model.parameters()).device))
             pred_mask = logits[0].argmax(0).cpu().numpy().astype(np.uint8)
-            pair = [overlay(picture, mask) for mask in (true_mask, pred_mask)]
+            pair = [
+                overlay(picture[..., :-TEXTURE_PLANES], mask) for mask in (true_mask, pred_mask)
+            ]
             self._live.log_image(f"{tile.id}.png", np.concatenate(pair, axis=1))
 
 

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from defectseg.data.tile import TileSet
-from defectseg.pixels import to_square
+from defectseg.pixels import TEXTURE_PLANES, to_planes
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class Decoded(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """N tiles at network size S; a dataset that fetches a whole batch at once."""
 
     tiles: TileSet
-    pictures: npt.NDArray[np.uint8]  # (N, S, S, C) in 0..255
+    pictures: npt.NDArray[np.uint8]  # (N, S, S, C + 1) in 0..255: the planes of `pixels`
     masks: npt.NDArray[np.uint8]  # (N, S, S) in 0..K
 
     def __len__(self) -> int:
         return len(self.pictures)
 
     def __getitems__(self, indices: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """A batch: pictures (B, S, S, C) uint8 and masks (B, S, S) int64."""
+        """A batch: planes (B, S, S, C + 1) uint8 and masks (B, S, S) int64."""
         pictures = torch.from_numpy(np.ascontiguousarray(self.pictures[indices]))
         return pictures, torch.from_numpy(self.masks[indices].astype(np.int64))
 
@@ -49,11 +49,11 @@ class Decoded(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 def decode_tiles(tiles: TileSet, image_size: int, channels: int, what: str) -> Decoded:
     """Decode and resize every tile; masks by nearest neighbour. `what` names the progress bar."""
     count = len(tiles.tiles)
-    pictures = _mapped((count, image_size, image_size, channels))
+    pictures = _mapped((count, image_size, image_size, channels + TEXTURE_PLANES))
     masks = _mapped((count, image_size, image_size))
     for index, tile in enumerate(tqdm(tiles.tiles, desc=f"decode {what}", unit="picture")):
         picture = torch.from_numpy(tiles.picture(tile, channels).copy())[None]
-        square = to_square(picture, image_size)[0].permute(1, 2, 0)
+        square = to_planes(picture, image_size)[0].permute(1, 2, 0)
         pictures[index] = (square * 255.0).round().to(torch.uint8).numpy()
         mask = torch.from_numpy(tiles.mask(tile).copy())[None, None].float()
         small = interpolate(mask, size=(image_size, image_size), mode="nearest-exact")

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from defectseg.errors import ModelFileError, TrainingError
 from defectseg.files import write_atomically
 from defectseg.params import Section
+from defectseg.pixels import TEXTURE_PLANES
 
 STAGES = 5  # the encoder halves the picture five times: hence the multiple of 32
 
@@ -48,7 +49,7 @@ class ModelInfo(BaseModel):
 
 
 def build_unet(params: NetworkParams, classes: int) -> torch.nn.Module:
-    """Build the Unet for K defect classes: (N, C, S, S) → logits (N, 1 + K, S, S).
+    """Build the Unet for K defect classes: (N, C + 1, S, S) → logits (N, 1 + K, S, S).
 
     Raises:
         TrainingError: The encoder does not exist, or its weights cannot be had.
@@ -60,7 +61,7 @@ def build_unet(params: NetworkParams, classes: int) -> torch.nn.Module:
             params.encoder,
             encoder_weights=params.encoder_weights if hub else None,
             decoder_channels=params.decoder_channels,
-            in_channels=params.in_channels,
+            in_channels=params.in_channels + TEXTURE_PLANES,
             classes=1 + classes,
         )
     except (OSError, KeyError, ValueError, RuntimeError) as error:
