@@ -1,0 +1,125 @@
+"""Tiles in, ways to train on them for one epoch out: plain fastai and ours, with one stopwatch."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from dvclive import Live
+from fastai.callback.core import Callback
+from fastai.vision.all import Resize, SegmentationDataLoaders, aug_transforms, resnet34
+from fastai.vision.learner import unet_learner
+
+from defectseg.data.tile import TileSet
+from defectseg.determinism import bfloat16_pays
+from defectseg.network.decoded import Decoded, decode_tiles
+from defectseg.network.learner import Logs, TrainParams, train_unet
+
+WARM_UP = 1  # batches of each training that are not counted
+RESNET34 = {"encoder": "resnet34", "decoder_channels": (256, 128, 64, 32, 16)}  # SMP's own
+CPU = torch.device("cpu")
+
+
+class Stopwatch(Callback):
+    """Stamps the end of every training batch, of whichever fastai Learner was made last."""
+
+    order = 1000  # after every other callback of a batch
+
+    def __init__(self) -> None:
+        self.stamps: list[float] = []
+
+    def before_train(self) -> None:
+        """Start anew."""
+        self.stamps = [time.perf_counter()]
+
+    def after_batch(self) -> None:
+        """Stamp."""
+        if self.training:
+            self.stamps.append(time.perf_counter())
+
+    def seconds(self) -> list[float]:
+        """Of each counted batch, with the wait for its data."""
+        pairs = zip(self.stamps[WARM_UP:], self.stamps[WARM_UP + 1 :], strict=False)
+        return [end - start for start, end in pairs]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to train, and how long its batches took."""
+
+    name: str
+    precision: str
+    train: Callable[[], None]  # one epoch, from a new network
+    seconds: list[float] = field(default_factory=list)  # of each counted batch
+
+
+def line_up(tiles: TileSet, params: TrainParams, folder: Path) -> list[Contender]:
+    """All contenders, plain fastai first; ours share the pictures, decoded once.
+
+    Args:
+        tiles: All but the first are trained on; the first validates.
+        params: What ours are trained by; fastai takes its image and batch size from it.
+        folder: For what ours log.
+    """
+    first, *rest = [tile.id for tile in tiles.tiles]
+    size, channels = params.image_size, params.network.in_channels
+    train = decode_tiles(tiles.only(rest), size, channels, "train")
+    valid = decode_tiles(tiles.only([first]), size, channels, "valid")
+    auto = "bfloat16" if bfloat16_pays(CPU) else "float32"
+    own = auto if params.precision == "auto" else params.precision
+    large = params.network.model_copy(update=RESNET34)
+    pairs = dict.fromkeys(("float32", auto))  # one of them where the hardware has no bfloat16
+    ours = [("resnet34", precision, large) for precision in pairs]
+    return [
+        Contender("fastai", "float32", plain_fastai(tiles, params)),
+        *(
+            Contender(name, precision, our_learner(train, valid, changed, folder))
+            for name, precision, network in [*ours, ("params", own, params.network)]
+            if (changed := params.model_copy(update={"network": network, "precision": precision}))
+        ),
+    ]
+
+
+def plain_fastai(tiles: TileSet, params: TrainParams) -> Callable[[], None]:
+    """Fastai as its tutorial has it, without pretrained weights."""
+
+    def mask_of(picture: Path) -> Path:
+        return tiles.folder / "masks" / f"{picture.stem}.png"
+
+    def train() -> None:
+        torch.use_deterministic_algorithms(False)  # plain fastai does not ask for them
+        dls = SegmentationDataLoaders.from_label_func(
+            tiles.folder,
+            fnames=[tiles.folder / tile.image for tile in tiles.tiles],
+            label_func=mask_of,
+            codes=["background", *tiles.classes],
+            bs=params.batch_size,
+            valid_pct=1.5 / len(tiles.tiles),  # rounded down to one picture
+            seed=0,
+            item_tfms=Resize(params.image_size),
+            batch_tfms=aug_transforms(size=params.image_size),
+            device=CPU,
+        )
+        learn = unet_learner(dls, resnet34, pretrained=False, weights=None)
+        with learn.no_bar(), learn.no_logging():
+            learn.fit_one_cycle(1)
+
+    return train
+
+
+def our_learner(
+    train: Decoded, valid: Decoded, params: TrainParams, folder: Path
+) -> Callable[[], None]:
+    """`train_unet`, as the stage train runs it."""
+
+    def run() -> None:
+        torch.use_deterministic_algorithms(True)  # as the stage does
+        with (
+            Live(folder / "live", dvcyaml=None, save_dvc_exp=False) as live,
+            Live(folder / "speed", dvcyaml=None, save_dvc_exp=False) as speed,
+        ):
+            logs = Logs(live, speed, folder / "checkpoint")
+            train_unet(train, valid, params, logs, "benchmark", CPU, seed=0)
+
+    return run

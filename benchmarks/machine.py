@@ -1,0 +1,61 @@
+"""Nothing in, the facts of this machine out that a measurement depends on, ready for JSON."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+CGROUP = Path("/sys/fs/cgroup")
+GIB = 2**30
+
+
+def describe_machine() -> dict[str, Any]:
+    """Name the processor, what of it may be used, and the software between it and us."""
+    from defectseg.determinism import bfloat16_pays  # torch is large: see benchmarks/pipeline.py
+
+    import torch  # isort: skip
+
+    return {
+        "cpu": cpu_model(),
+        "cores": available_cores(),
+        "memory_gib": round(available_memory() / GIB, 1),
+        "bfloat16_in_hardware": bfloat16_pays(torch.device("cpu")),
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "fastai", "dvc")},
+    }
+
+
+def cpu_model() -> str:
+    """The processor as its maker calls it, where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())
+
+
+def available_cores() -> float:
+    """Cores that this process may use: those of its affinity, or fewer by the cgroup's quota."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    quota, _, period = read_limit("cpu.max").partition(" ")
+    return min(cores, int(quota) / int(period)) if quota.isdigit() else cores
+
+
+def available_memory() -> int:
+    """Bytes of memory that this process may use: the machine's, or fewer by the cgroup's limit."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = read_limit("memory.max")
+    return min(memory, int(limit)) if limit.isdigit() else memory
+
+
+def read_limit(name: str) -> str:
+    """A limit of the cgroup that a container sees as its root; `max` or empty = no limit."""
+    try:
+        return (CGROUP / name).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,98 @@
+"""cli: the scores of a finished pipeline, for people and for a README."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from defectseg.cli import app, score_row, select_scores
+
+SCORES = {
+    "pictures": 48,
+    "surfaces": 17,
+    "iou_crack": 0.5,
+    "dice_pooled": 0.8125,
+    "pixel_accuracy": 0.99,
+    "iou_macro": 0.6,
+    "image_auroc": None,
+    "interval": {
+        "iou_crack": {"low": 0.25, "high": 0.75},
+        "dice_pooled": {"low": 0.7711, "high": 0.8496},
+        "pixel_accuracy": {"low": 0.98, "high": 1.0},
+        "iou_macro": {"low": 0.5, "high": 0.7},
+        "image_auroc": {"low": None, "high": None},
+    },
+}
+
+
+@pytest.fixture
+def metrics(tmp_path: Path) -> Path:
+    path = tmp_path / "evaluate.json"
+    path.write_text(json.dumps(SCORES))
+    return path
+
+
+def show(*arguments: str | Path) -> list[str]:
+    result = CliRunner().invoke(app, ["scores", *map(str, arguments)])
+    assert result.exit_code == 0
+    return result.output.splitlines()
+
+
+def test_scores_are_a_table_with_headlines_first_and_classes_last(metrics: Path):
+    lines = show(metrics)
+    assert lines[:6] == [
+        "test part: 48 pictures of 17 surfaces",
+        "score                         test   95 % interval",
+        "dice_pooled                  0.812   0.771 – 0.850",
+        "iou_macro                    0.600   0.500 – 0.700",
+        "image_auroc                      –   – – –",
+        "iou_crack                    0.500   0.250 – 0.750",
+    ]
+
+
+def test_below_the_scores_stands_where_everything_lies(metrics: Path):
+    lines = show(metrics)
+    assert lines[6] == ""
+    assert "model     models/unet.onnx (raw pictures in, probabilities out)" in lines[7:]
+
+
+def test_scores_are_a_markdown_table_on_demand(metrics: Path):
+    assert show(metrics, "--markdown") == [
+        "test part: 48 pictures of 17 surfaces",
+        "| score | test | 95 % interval |",
+        "|---|---|---|",
+        "| `dice_pooled` | 0.812 | 0.771 – 0.850 |",
+        "| `iou_macro` | 0.600 | 0.500 – 0.700 |",
+        "| `image_auroc` | – | – – – |",
+        "| `iou_crack` | 0.500 | 0.250 – 0.750 |",
+    ]
+
+
+def test_by_default_the_scores_of_this_folder_are_shown(
+    metrics: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (metrics.parent / "metrics").mkdir()
+    metrics.rename(metrics.parent / "metrics/evaluate.json")
+    monkeypatch.chdir(metrics.parent)
+    assert show()[0] == "test part: 48 pictures of 17 surfaces"
+
+
+@pytest.mark.parametrize("content", [None, "{", b"\xff"], ids=["missing", "cut", "binary"])
+def test_without_scores_the_message_says_what_to_run(tmp_path: Path, content: str | bytes | None):
+    path = tmp_path / "evaluate.json"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    result = CliRunner().invoke(app, ["scores", str(path)])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"no scores in {path}: ")
+    assert result.stderr.endswith("; run `make run` first\n")
+    assert result.stdout == ""
+
+
+def test_a_score_has_three_digits_and_its_interval():
+    assert score_row("dice_pooled", SCORES) == ("dice_pooled", "0.812", "0.771 – 0.850")
+
+
+def test_what_is_no_headline_and_no_class_is_left_out():
+    assert select_scores(SCORES) == ["dice_pooled", "iou_macro", "image_auroc", "iou_crack"]

@@ -1,0 +1,318 @@
+"""learner: the same training gives the same network, also when it was interrupted."""
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from dvclive import Live
+from safetensors import safe_open
+
+from defectseg.confusion import count_pixels, iou_by_class, iou_macro
+from defectseg.data.tile import CLEAN, TileSet
+from defectseg.errors import ParamsError, TrainingError
+from defectseg.network.decoded import decode_tiles
+from defectseg.network.learner import Logs, Trained, TrainParams, _memory_advice, train_unet
+from defectseg.params import read_params
+from defectseg.pixels import standardize
+from tiny import CLASSES, train_params, write_tiles
+
+KINDS = ("crack", "blowhole", CLEAN)
+TRAIN, VALID = [f"t{n:02}" for n in range(8)], [f"t{n:02}" for n in range(8, 12)]
+CHECKPOINT = "models/checkpoint/last.safetensors"
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> TileSet:
+    """Twelve tiles: eight to train on, four to judge by."""
+    return write_tiles(tmp_path_factory.mktemp("tiles"), KINDS * 4)
+
+
+# Runs in processes of their own: as a stage trains, and to be killed.
+
+RUN = """
+import os, signal, sys
+from pathlib import Path
+
+from dvclive import Live
+
+from defectseg.data.split import Split
+from defectseg.data.tile import read_tiles
+from defectseg.determinism import ComputeParams, set_up
+from defectseg.evaluation.training import train_model
+from defectseg.network.learner import Logs
+from defectseg.network.unet import save_unet
+from test_learner import TRAIN, VALID
+from tiny import train_params
+
+tiles, folder, resume, event, ending, left = sys.argv[1:]
+left = int(left)
+
+def kill_at(name, args):
+    global left
+    path = args[1] if name == "os.rename" else args[0] if name == "open" else None
+    if name == event and isinstance(path, (str, os.PathLike)) and str(path).endswith(ending):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(kill_at)
+os.chdir(folder)
+device = set_up(ComputeParams(seed=0, threads=1, device="cpu"))
+split = Split(dict.fromkeys(TRAIN, "train") | dict.fromkeys(VALID, "valid"))
+params = train_params(resume=resume == "True")
+with (
+    Live("logs", dvcyaml=None, save_dvc_exp=False) as live,
+    Live("speed", dvcyaml=None, save_dvc_exp=False) as speed,
+):
+    logs = Logs(live, speed, Path("models/checkpoint"))
+    network, info = train_model(read_tiles(Path(tiles)), split, params, 0, device, logs)
+save_unet(network, info, Path("models/unet.safetensors"))
+"""
+NEVER = ("", "", 0)
+MOMENTS = {  # when the third of four epochs is over
+    "while the checkpoint is written": ("os.rename", CHECKPOINT, 3),
+    "between checkpoint and log": ("open", "valid_loss.tsv", 3),
+}
+
+
+def run(
+    tiles: TileSet, folder: Path, moment: tuple[str, str, int] = NEVER, resume: bool = True
+) -> subprocess.CompletedProcess[str]:
+    folder.mkdir(exist_ok=True)
+    told = [tiles.folder, folder, resume, *moment]
+    return subprocess.run(
+        [sys.executable, "-c", RUN, *map(str, told)],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    """What a run wrote, but for its speed, which is never the same twice."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    names = {path.relative_to(folder).as_posix(): path for path in files}
+    return {n: path.read_bytes() for n, path in names.items() if not n.startswith("speed/")}
+
+
+@pytest.fixture(scope="module")
+def whole(tiles: TileSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nobody interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = run(tiles, folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def killed(
+    tiles: TileSet, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str, Path], Path]]:
+    """Gives a copy of the folder of a run that was killed at a moment."""
+    folders: dict[str, Path] = {}
+
+    def copy(name: str, target: Path) -> Path:
+        if name not in folders:
+            folders[name] = tmp_path_factory.mktemp("killed")
+            assert run(tiles, folders[name], MOMENTS[name]).returncode == -signal.SIGKILL
+        shutil.copytree(folders[name], target)
+        return target
+
+    yield copy
+
+
+@pytest.mark.slow
+def test_training_twice_gives_the_same_bytes(tiles: TileSet, whole: Path, tmp_path: Path):
+    assert run(tiles, tmp_path / "again").returncode == 0
+    again = written(tmp_path / "again")
+    assert {"models/unet.safetensors", "models/unet.json", CHECKPOINT} <= again.keys()
+    assert "logs/plots/metrics/valid_iou_macro.tsv" in again
+    assert again == written(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_an_interrupted_run_goes_on_and_writes_the_same_bytes(
+    moment: str, tiles: TileSet, whole: Path, tmp_path: Path, killed: Callable[[str, Path], Path]
+):
+    folder = killed(moment, tmp_path / "killed")
+    epoch = progress_of(folder)["epoch"]
+    assert epoch == {"while the checkpoint is written": 1, "between checkpoint and log": 2}[moment]
+    done = run(tiles, folder)
+    assert done.returncode == 0, done.stderr
+    assert f"train: resuming after epoch {epoch}\n" in done.stdout
+    assert written(folder) == written(whole)
+
+
+@pytest.mark.slow
+def test_without_resume_an_interrupted_run_starts_anew(
+    tiles: TileSet, whole: Path, tmp_path: Path, killed: Callable[[str, Path], Path]
+):
+    folder = killed("between checkpoint and log", tmp_path / "killed")
+    done = run(tiles, folder, resume=False)
+    assert done.returncode == 0, done.stderr
+    assert "resuming" not in done.stdout
+    assert written(folder) == written(whole)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_is_safetensors_and_a_finished_one_holds_no_tensors(
+    whole: Path, tmp_path: Path, killed: Callable[[str, Path], Path]
+):
+    folder = killed("between checkpoint and log", tmp_path / "killed")
+    with safe_open(folder / CHECKPOINT, framework="pt") as file:
+        parts = {name.partition(".")[0] for name in file.keys()}  # noqa: SIM118 - it is no dict
+    assert parts == {"network", "best", "optimizer"}
+    assert progress_of(whole)["finished"]
+    assert (whole / CHECKPOINT).stat().st_size < 1000
+
+
+def progress_of(folder: Path) -> dict[str, Any]:
+    with safe_open(folder / CHECKPOINT, framework="pt") as file:
+        found: dict[str, Any] = json.loads(file.metadata()["defectseg"])
+    return found
+
+
+@pytest.mark.slow
+def test_every_epoch_is_logged_with_its_losses_scores_and_learning_rate(whole: Path):
+    last = json.loads((whole / "logs/metrics.json").read_text())
+    scores = {f"valid_{name}" for name in ("dice", "iou_macro", *(f"iou_{c}" for c in CLASSES))}
+    assert last.keys() == {"train_loss", "valid_loss", "learning_rate", "step"} | scores
+    for name in last.keys() - {"step"}:
+        with (whole / f"logs/plots/metrics/{name}.tsv").open(newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+        assert [int(row["step"]) for row in rows] == [0, 1, 2, 3]
+    shown = sorted(path.name for path in (whole / "logs/plots/images").iterdir())
+    assert shown == ["t09.png", "t10.png"]  # the valid pictures with a defect
+
+
+@pytest.mark.slow
+def test_speed_is_logged_apart(whole: Path):
+    last = json.loads((whole / "speed/metrics.json").read_text())
+    assert last.keys() == {"pictures_per_second", "peak_memory_mb", "step"}
+    assert last["pictures_per_second"] > 0
+
+
+# Runs in this process.
+
+
+@pytest.fixture
+def train(
+    tiles: TileSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Trained]:
+    """Trains with some params changed."""
+    monkeypatch.chdir(tmp_path)
+
+    def trained(part: list[str] = TRAIN, **changes: Any) -> Trained:
+        params = train_params(**changes)
+        size, channels = params.image_size, params.network.in_channels
+        chosen, valid = tiles.only(part), tiles.only(VALID)
+        torch.manual_seed(0)
+        with (
+            Live("logs", dvcyaml=None, save_dvc_exp=False) as live,
+            Live("speed", dvcyaml=None, save_dvc_exp=False) as speed,
+        ):
+            return train_unet(
+                decode_tiles(chosen, size, channels, "train"),
+                decode_tiles(valid, size, channels, "valid"),
+                params,
+                Logs(live, speed, tmp_path / "checkpoint"),
+                "fingerprint",
+                torch.device("cpu"),
+                0,
+            )
+
+    return trained
+
+
+def test_the_network_has_the_weights_of_its_best_epoch(
+    tiles: TileSet, train: Callable[..., Trained]
+):
+    # The learning rate rises until little is left of what was learned at first.
+    pace = {"learning_rate": 1.0, "warmup": 0.95, "gradient_clip": 0.0}
+    trained = train(**pace, epochs=6, pictures_per_epoch=32)
+    scores = [epoch["valid_iou_macro"] for epoch in trained.progress.history]
+    best = trained.progress.best_epoch
+    assert best == int(np.argmax(scores))
+    assert scores[best] > scores[-1]
+    confusion = judge(trained.network, tiles.only(VALID))
+    assert float(iou_macro(confusion)) == pytest.approx(scores[best])
+    for name, value in iou_by_class(confusion, CLASSES).items():
+        logged = trained.progress.history[best][f"valid_{name}"]
+        assert np.nan_to_num(value) == pytest.approx(logged)
+
+
+def judge(network: torch.nn.Module, valid: TileSet) -> Any:
+    """Count the confusion (M, M) of a network at its own size, one picture at a time."""
+    decoded = decode_tiles(valid, 64, 1, "judge")
+    confusion = np.zeros((3, 3), dtype=np.int64)
+    for picture, true_mask in zip(decoded.pictures, decoded.masks, strict=True):
+        image = torch.from_numpy(picture.copy())[None].permute(0, 3, 1, 2).float() / 255.0
+        with torch.inference_mode():
+            pred_mask = network(standardize(image))[0].argmax(0).numpy()
+        confusion += count_pixels(pred_mask, true_mask, len(CLASSES))
+    return confusion
+
+
+def test_training_learns(train: Callable[..., Trained]):
+    history = train(epochs=12, pictures_per_epoch=16).progress.history
+    assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]
+    assert max(epoch["valid_dice"] for epoch in history) > 0.6
+
+
+def test_training_stops_early_when_nothing_improves(train: Callable[..., Trained]):
+    progress = train(epochs=30, patience=2, learning_rate=1e-9).progress
+    assert progress.epoch == progress.best_epoch + 2 < 29
+    assert progress.finished
+
+
+def test_a_loss_that_is_no_number_says_what_to_lower(train: Callable[..., Trained]):
+    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch \d; lower train"):
+        train(learning_rate=1e20)
+
+
+def test_a_train_part_without_a_defect_has_nothing_to_learn(train: Callable[..., Trained]):
+    with pytest.raises(TrainingError, match="none of the 2 train pictures shows a defect"):
+        train(["t02", "t05"])
+
+
+def test_a_network_of_three_channels_trains_in_bfloat16(train: Callable[..., Trained]):
+    network = train_params().network.model_dump() | {"in_channels": 3}
+    trained = train(network=network, precision="bfloat16", epochs=1)
+    assert {value.dtype for value in trained.network.parameters()} == {torch.float32}
+    assert all(value.isfinite().all() for value in trained.network.parameters())
+
+
+def test_memory_that_runs_out_says_what_to_lower():
+    with (
+        pytest.raises(TrainingError, match=r"memory ran out; lower train\.batch_size first"),
+        _memory_advice(),
+    ):
+        torch.empty(2**60)
+
+
+def test_an_error_that_is_not_about_memory_stays_what_it_is():
+    with pytest.raises(RuntimeError, match="size of tensor"), _memory_advice():
+        torch.zeros(2) + torch.zeros(3)
+
+
+@pytest.mark.parametrize(("wrong", "near"), [(100, 96), (159, 160), (33, 32)])
+def test_an_image_size_that_the_encoder_cannot_halve_names_one_that_it_can(
+    wrong: int, near: int, tmp_path: Path
+):
+    params = train_params().model_dump(mode="json") | {"image_size": wrong}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"train": params}))
+    message = rf"train\.image_size: .*a multiple of 32, such as {near} \(got {wrong}\)"
+    with pytest.raises(ParamsError, match=message):
+        read_params("train", TrainParams, tmp_path / "params.yaml")

@@ -1,0 +1,184 @@
+"""metrics: every number of metrics/evaluate.json, worked out by hand."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from conftest import mask
+from defectseg.confusion import count_pixels
+from defectseg.data.tile import CLEAN
+from defectseg.evaluation.metrics import ScoredPicture, evaluate_pictures
+from tiny import CLASSES, tile
+
+HEADLINES = (
+    "dice_pooled",
+    "iou_pooled",
+    "dice_per_image_mean",
+    "precision_pooled",
+    "recall_pooled",
+    "pixel_accuracy",
+    "iou_macro",
+    "iou_crack",
+    "iou_blowhole",
+    "image_auroc",
+    "image_average_precision",
+    "false_alarm_rate",
+    "missed_defect_rate",
+)
+
+
+def scored(
+    true: str, pred: str, score: float = 0.0, surface: str = "", kind: str = "crack"
+) -> ScoredPicture:
+    """A picture with drawn masks; clean if nothing is drawn."""
+    confusion = count_pixels(mask(pred), mask(true), len(CLASSES))
+    shown = kind if set(true) != {"."} else CLEAN
+    return ScoredPicture(tile(f"{true}{pred}{score}", shown, surface), confusion, score, "crack")
+
+
+def evaluate(pictures: Sequence[ScoredPicture], seed: int = 0) -> dict[str, Any]:
+    return evaluate_pictures(pictures, CLASSES, picture_threshold=0.5, resamples=400, seed=seed)
+
+
+LITTLE_HALF_FOUND = scored("1.1.......", "1.........", score=0.9)  # tp 1, fn 1: Dice 2/3
+LARGE_ALL_FOUND = scored("111111....", "111111....", score=0.4)  # tp 6: Dice 1
+LEFT_ALONE = scored("..........", "..........", score=0.1)  # no Dice
+FALSE_ALARM = scored("..........", ".....2....", score=0.5)  # fp 1: Dice 0
+PICTURES = (LITTLE_HALF_FOUND, LARGE_ALL_FOUND, LEFT_ALONE, FALSE_ALARM)
+
+
+def test_pooled_scores_count_the_pixels_of_all_pictures_together():
+    scores = evaluate(PICTURES)  # tp 7, fp 1, fn 1 of 40 pixels
+    assert scores["dice_pooled"] == 0.875  # 14 / 16
+    assert scores["iou_pooled"] == 0.777778  # 7 / 9
+    assert scores["precision_pooled"] == 0.875
+    assert scores["recall_pooled"] == 0.875
+    assert scores["pixel_accuracy"] == 0.95  # 38 / 40
+
+
+def test_scores_per_image_are_the_mean_over_pictures_where_there_is_something_to_score():
+    assert evaluate(PICTURES)["dice_per_image_mean"] == 0.555556  # (2/3 + 1 + 0) / 3
+    assert evaluate(PICTURES[:2])["dice_per_image_mean"] == 0.833333
+    assert evaluate(PICTURES[:2])["dice_pooled"] == 0.933333  # 14 / 15
+
+
+def test_each_class_has_its_iou_and_the_macro_score_is_their_mean():
+    scores = evaluate(PICTURES)
+    assert scores["iou_crack"] == 0.875  # 7 / 8
+    assert scores["iou_blowhole"] == 0  # predicted and nowhere to be found
+    assert scores["iou_macro"] == 0.4375
+
+
+def test_a_class_that_is_nowhere_has_no_iou_and_no_part_in_the_macro_score():
+    scores = evaluate(PICTURES[:3])
+    assert scores["iou_blowhole"] is None
+    assert scores["interval"]["iou_blowhole"] == {"low": None, "high": None}
+    assert scores["iou_macro"] == scores["iou_crack"] == 0.875
+
+
+def test_auroc_is_the_share_of_pairs_in_the_right_order():
+    # defects 0.9 and 0.4, clean 0.1 and 0.5: three of four pairs
+    assert evaluate(PICTURES)["image_auroc"] == 0.75
+
+
+def test_pairs_of_equal_scores_are_half_in_order():
+    pictures = [scored("1.", "1.", 0.3), scored("..", "..", 0.3)]
+    assert evaluate(pictures)["image_auroc"] == 0.5
+
+
+def test_average_precision_is_the_precision_at_each_defect_that_is_found():
+    # in order of score: defect (1/1), clean, defect (2/3), clean
+    assert evaluate(PICTURES)["image_average_precision"] == 0.833333
+
+
+def test_a_picture_at_the_threshold_is_flagged():
+    scores = evaluate(PICTURES)
+    assert scores["false_alarm_rate"] == 0.5  # of two clean pictures, the one at 0.5
+    assert scores["missed_defect_rate"] == 0.5  # of two defects, the one at 0.4
+
+
+def test_a_picture_counts_as_its_label_says_even_with_an_empty_mask():
+    empty = ScoredPicture(tile("e", "crack"), LEFT_ALONE.confusion, 0.1, "crack")
+    scores = evaluate([empty, LARGE_ALL_FOUND, LEFT_ALONE])
+    assert (scores["missed_defect_rate"], scores["false_alarm_rate"]) == (1, 0)
+
+
+def test_pictures_and_surfaces_are_counted():
+    pictures = [scored("1.", "1.", surface="s1"), scored("1.", "..", surface="s1")]
+    scores = evaluate([*pictures, scored("..", "..", surface="s2")])
+    assert (scores["pictures"], scores["surfaces"]) == (3, 2)
+
+
+def test_every_headline_has_a_number_and_an_interval():
+    scores = evaluate(PICTURES)
+    assert tuple(scores["interval"]) == HEADLINES
+    assert tuple(scores) == ("pictures", "surfaces", *HEADLINES, "interval")
+
+
+def test_a_score_lies_within_its_interval():
+    scores = evaluate(PICTURES)
+    for name, interval in scores["interval"].items():
+        assert interval["low"] <= scores[name] <= interval["high"]
+
+
+def test_pictures_of_one_surface_are_one_piece_of_evidence_without_a_spread():
+    pictures = [
+        ScoredPicture(tile(p.tile.id, p.tile.defect_class, "one"), p.confusion, p.score, "crack")
+        for p in PICTURES
+    ]
+    scores = evaluate(pictures)
+    for name, interval in scores["interval"].items():
+        assert interval == {"low": scores[name], "high": scores[name]}
+
+
+def test_whole_surfaces_are_drawn_for_an_interval():
+    # drawn are: good twice, bad twice (a quarter of the draws each), or one of each
+    good = [scored("1.", "1.", n / 8, "good") for n in (1, 2)]
+    bad = [scored("1.", ".1", n / 8, "bad") for n in (3, 4)]
+    scores = evaluate([*good, *bad])
+    assert scores["dice_pooled"] == 0.5
+    assert scores["interval"]["dice_pooled"] == {"low": 0, "high": 1}
+    mixed = [scored("1.", "1.", 0.1, s) for s in "ab"] + [scored("1.", ".1", 0.2, s) for s in "ab"]
+    assert evaluate(mixed)["interval"]["dice_pooled"] == {"low": 0.5, "high": 0.5}
+
+
+def test_intervals_repeat_themselves_for_one_seed():
+    assert evaluate(PICTURES, seed=1) == evaluate(PICTURES, seed=1)
+
+
+def test_the_seed_moves_intervals_and_no_score():
+    pictures = [scored("1" * 9, "1" * n + "." * (9 - n), n / 10) for n in range(10)]
+    first, second = evaluate(pictures, seed=1), evaluate(pictures, seed=2)
+    assert first.pop("interval") != second.pop("interval")
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("pictures", "undefined"),
+    [
+        (PICTURES[:2], {"image_auroc", "image_average_precision", "false_alarm_rate"}),
+        (PICTURES[2:], {"image_auroc", "image_average_precision", "missed_defect_rate"}),
+    ],
+    ids=["no clean picture", "no defect picture"],
+)
+def test_what_cannot_be_computed_is_none(pictures: Sequence[ScoredPicture], undefined: set[str]):
+    scores = evaluate(pictures)
+    ranks = {name for name in scores if name.startswith(("image_", "false_", "missed_"))}
+    assert {name for name in ranks if scores[name] is None} == undefined
+    for name in undefined:
+        assert scores["interval"][name] == {"low": None, "high": None}
+
+
+def test_a_part_where_nothing_is_and_nothing_is_found_has_only_its_accuracy():
+    scores = evaluate([LEFT_ALONE])
+    assert {name for name in HEADLINES if scores[name] is not None} == {
+        "pixel_accuracy",
+        "false_alarm_rate",
+    }
+
+
+def test_the_dice_of_one_picture_is_undefined_when_it_is_clean_and_left_alone():
+    assert [p.dice for p in (LARGE_ALL_FOUND, FALSE_ALARM)] == [1, 0]
+    assert math.isnan(LEFT_ALONE.dice)

@@ -1,0 +1,176 @@
+"""surfaces: which photographs show the same physical surface."""
+
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy import ndimage
+
+from defectseg.data.picture import decode_picture
+from defectseg.data.surfaces import (
+    SurfaceFinder,
+    SurfaceParams,
+    correlate,
+    reduce_picture,
+    to_texture,
+    whitened_spectrum,
+)
+from defectseg.data.synthetic import SyntheticParams, write_synthetic
+
+Picture = npt.NDArray[np.uint8]
+PARAMS = SurfaceParams(similarity=0.2, neighbours=16)  # as in params.yaml
+
+
+def find(pictures: Mapping[str, Picture], params: SurfaceParams = PARAMS) -> dict[str, str]:
+    """The surface of each picture, added in the order given."""
+    finder = SurfaceFinder(params, [(p.shape[1], p.shape[0]) for p in pictures.values()])
+    for name, picture in pictures.items():
+        finder.add(name, picture)
+    return finder.surfaces()
+
+
+def grain(seed: int, height: int = 150, width: int = 140) -> npt.NDArray[np.float64]:
+    """The relief of one surface, of mean 0 and deviation 1, with grains of a few pixels."""
+    relief = np.random.default_rng(seed).normal(size=(height, width))
+    relief = ndimage.gaussian_filter(relief, 1.5)
+    return relief / relief.std()
+
+
+def photograph(relief: npt.NDArray[np.float64], shift: int = 0, brightness: int = 120) -> Picture:
+    """A grey picture (H - 20, W - 20, 1) of a relief, moved by a shift of up to 20 px.
+
+    The noise of the sensor is another one for another relief, shift or brightness.
+    """
+    draw = np.random.default_rng([zlib.crc32(relief.tobytes()), shift, brightness])
+    noise = draw.normal(0, 2, relief.shape)
+    grey = brightness * (1 + 0.15 * relief) + noise
+    rows, columns = (slice(shift, size - 20 + shift) for size in relief.shape)
+    return np.clip(grey[rows, columns], 0, 255).astype(np.uint8)[:, :, None]
+
+
+def groups(surfaces: Mapping[str, str]) -> set[frozenset[str]]:
+    """The pictures of each surface, whatever its name."""
+    return {frozenset(k for k in surfaces if surfaces[k] == name) for name in surfaces.values()}
+
+
+@pytest.fixture(scope="module")
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Picture], set]:
+    """Sixty synthetic pictures, and the true groups of those that show one surface."""
+    folder = tmp_path_factory.mktemp("synthetic")
+    params = {"seed": 7, "pictures": 60, "clean_fraction": 0.5}
+    sizes = {"width": (103, 632), "height": (222, 403)}
+    truth = write_synthetic(folder, SyntheticParams.model_validate(params | sizes))
+    files = sorted(folder.rglob("*.jpg"), key=lambda path: path.stem)
+    return {p.stem: decode_picture(p.read_bytes(), 1) for p in files}, groups(truth)
+
+
+def test_the_true_surfaces_of_the_synthetic_source_are_found_exactly(
+    synthetic: tuple[dict[str, Picture], set],
+):
+    pictures, truth = synthetic
+    assert (len(pictures), len(truth)) == (60, 20)
+    assert groups(find(pictures)) == truth
+
+
+def test_the_order_in_which_pictures_come_does_not_matter(
+    synthetic: tuple[dict[str, Picture], set],
+):
+    pictures, _ = synthetic
+    assert find(dict(reversed(pictures.items()))) == find(pictures)
+
+
+def test_a_higher_similarity_splits_and_never_merges(synthetic: tuple[dict[str, Picture], set]):
+    pictures, truth = synthetic
+    found = groups(find(pictures, SurfaceParams(similarity=0.9, neighbours=16)))
+    assert len(found) > len(truth)
+    assert all(any(part <= whole for whole in truth) for part in found)
+
+
+@pytest.mark.parametrize("brightness", [50, 80, 190])
+def test_the_exposure_does_not_matter(brightness: int):
+    one, other = grain(1), grain(2)
+    pictures = {
+        "a": photograph(one),
+        "b": photograph(one, brightness=brightness),
+        "c": photograph(other, brightness=brightness),
+    }
+    assert groups(find(pictures)) == {frozenset("ab"), frozenset("c")}
+
+
+@pytest.mark.parametrize("shift", [1, 7, 20])
+def test_a_shift_does_not_matter(shift: int):
+    one, other = grain(1), grain(2)
+    pictures = {
+        "a": photograph(one),
+        "b": photograph(one, shift),
+        "c": photograph(other, shift),
+    }
+    assert groups(find(pictures)) == {frozenset("ab"), frozenset("c")}
+
+
+def test_straight_edges_that_all_tiles_share_do_not_make_one_surface_of_them():
+    edges = np.zeros((150, 140))
+    edges[[20, 60, 61, 120]], edges[:, [30, 90, 91]] = 8, -6
+    pictures = {name: photograph(grain(seed) + edges) for seed, name in enumerate("abc")}
+    assert groups(find(pictures)) == {frozenset("a"), frozenset("b"), frozenset("c")}
+
+
+def test_siblings_join_through_a_picture_that_both_resemble():
+    wide = grain(1, width=300)
+    parts = {"a": wide[:, :160], "b": wide[:, 70:230], "c": wide[:, 140:]}
+    pictures = {name: photograph(part) for name, part in parts.items()}
+    assert groups(find({k: pictures[k] for k in "ac"})) == {frozenset("a"), frozenset("c")}
+    assert groups(find(pictures)) == {frozenset("abc")}
+
+
+def test_a_surface_is_named_after_the_first_of_its_pictures_by_id():
+    one, other = grain(1), grain(2)
+    pictures = {"p9": photograph(one), "p2": photograph(one, 3), "p5": photograph(other)}
+    assert find(pictures) == {"p2": "surface_p2", "p9": "surface_p2", "p5": "surface_p5"}
+
+
+def test_one_picture_is_one_surface():
+    assert find({"a": photograph(grain(1))}) == {"a": "surface_a"}
+
+
+def test_no_picture_is_no_surface():
+    assert find({}) == {}
+
+
+def test_tiny_pictures_are_taken_as_they_are():
+    sizes = {"dot": (1, 1), "line": (1, 9), "little": (5, 4)}
+    draw = np.random.default_rng(0)
+    pictures = {
+        name: draw.integers(0, 256, (*size, 1), dtype=np.uint8) for name, size in sizes.items()
+    }
+    assert len(groups(find(pictures | {"a": photograph(grain(1))}))) == 4
+
+
+def test_flat_pictures_are_not_taken_for_one_surface():
+    pictures = {name: np.full((120, 110, 1), 128, dtype=np.uint8) for name in "abc"}
+    assert len(groups(find(pictures))) == 3
+
+
+def test_fewer_pictures_than_neighbours_are_all_compared():
+    one = grain(1)
+    pictures = {"a": photograph(one), "b": photograph(one, 5), "c": photograph(grain(2))}
+    alone = SurfaceParams(similarity=0.2, neighbours=200)
+    assert groups(find(pictures, alone)) == {frozenset("ab"), frozenset("c")}
+
+
+def test_a_picture_is_reduced_by_the_means_of_its_blocks():
+    grey = np.array([[0, 2, 10, 10, 9], [4, 6, 10, 10, 9], [9, 9, 9, 9, 9]], dtype=np.float32)
+    assert reduce_picture(grey, 2).tolist() == [[3, 10]]  # what fills no block is cut
+
+
+def test_a_picture_smaller_than_a_block_keeps_one_pixel():
+    assert reduce_picture(np.array([[1, 3]], dtype=np.float32), 4).tolist() == [[1, 3]]
+
+
+def test_a_texture_correlates_fully_with_itself_moved_around():
+    texture = to_texture(grain(1, 64, 64).astype(np.float32))
+    moved = np.roll(texture, (5, -9), axis=(0, 1))
+    first, second = whitened_spectrum(texture, 64), whitened_spectrum(moved, 64)
+    assert correlate(first, second, 64) == pytest.approx(1, abs=1e-5)

@@ -1,0 +1,201 @@
+"""unet: the network is built, written and read back, or says why it is not."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from defectseg.errors import ModelFileError, TrainingError
+from defectseg.network.unet import build_unet, file_digest, load_unet, save_unet
+from defectseg.pixels import to_input
+from tiny import CLASSES, model_info, network, network_params
+
+GREY = torch.randint(0, 256, (2, 80, 120, 1), dtype=torch.uint8)
+SIDE = 64  # pixels
+
+
+def logits(net: torch.nn.Module, pictures: torch.Tensor = GREY) -> torch.Tensor:
+    with torch.inference_mode():
+        found: torch.Tensor = net(to_input(pictures, SIDE))
+    return found
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("encoder", ["tu-test_resnet", "tu-resnet10t", "resnet18"])
+def test_every_architecture_gives_a_plane_of_logits_for_background_and_each_class(
+    encoder: str, channels: int
+):
+    net = build_unet(network_params(encoder=encoder, in_channels=channels), len(CLASSES))
+    found = logits(net.eval(), GREY.expand(-1, -1, -1, channels))
+    assert (found.shape, found.dtype) == ((2, 3, SIDE, SIDE), torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"), [("resnet19", "resnet18"), ("tu-resnet10", "tu-resnet10t")]
+)
+def test_an_encoder_that_does_not_exist_names_the_nearest(wrong: str, near: str):
+    with pytest.raises(TrainingError, match="train.network.encoder: there is no") as caught:
+        build_unet(network_params(encoder=wrong), 1)
+    named = str(caught.value).partition("the nearest names are: ")[2].split(", ")
+    assert near in named
+    assert wrong in str(caught.value)
+
+
+def test_an_encoder_that_is_like_no_other_says_so():
+    with pytest.raises(TrainingError, match="the nearest names are: none"):
+        build_unet(network_params(encoder="?!"), 1)
+
+
+def test_a_timm_encoder_may_name_the_tag_of_its_weights():
+    net = build_unet(network_params(encoder="tu-test_resnet.r160_in1k"), len(CLASSES))
+    assert logits(net.eval()).shape == (2, 3, SIDE, SIDE)
+
+
+def test_an_encoder_that_cannot_be_a_unet_says_so():
+    with pytest.raises(TrainingError, match="'tu-test_vit' .* cannot be built"):
+        build_unet(network_params(encoder="tu-test_vit"), 1)
+
+
+# Written and read back.
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A saved model."""
+    path = tmp_path / "models/unet.safetensors"
+    save_unet(network(), model_info(), path)
+    return path
+
+
+def test_a_loaded_network_gives_the_same_logits(weights: Path):
+    loaded, info = load_unet(weights)
+    assert info == model_info()
+    assert not loaded.training
+    assert torch.equal(logits(loaded), logits(network()))
+
+
+def test_only_two_files_are_left_and_others_may_read_them(weights: Path):
+    assert sorted(path.name for path in weights.parent.iterdir()) == [
+        "unet.json",
+        "unet.safetensors",
+    ]
+    assert all(path.stat().st_mode & 0o777 == 0o644 for path in weights.parent.iterdir())
+
+
+def test_the_same_network_gives_the_same_bytes(weights: Path, tmp_path: Path):
+    save_unet(network(), model_info(), tmp_path / "again/unet.safetensors")
+    assert file_digest(tmp_path / "again/unet.safetensors") == file_digest(weights)
+    assert (tmp_path / "again/unet.json").read_bytes() == weights.with_suffix(".json").read_bytes()
+
+
+def test_a_model_of_hub_weights_is_read_without_the_hub(tmp_path: Path):
+    path = tmp_path / "unet.safetensors"
+    info = model_info(network=network_params(encoder_weights="imagenet"))
+    save_unet(network(), info, path)
+    assert torch.equal(logits(load_unet(path)[0]), logits(network()))
+
+
+def drop_key(path: Path) -> None:
+    facts = json.loads(path.with_suffix(".json").read_text())
+    del facts["threshold"]
+    path.with_suffix(".json").write_text(json.dumps(facts))
+
+
+def claim_other_encoder(path: Path) -> None:
+    info = model_info(network=network_params(encoder="tu-resnet10t"))
+    path.with_suffix(".json").write_text(info.model_dump_json())
+
+
+def claim_unknown_encoder(path: Path) -> None:
+    info = model_info(network=network_params(encoder="resnet19"))
+    path.with_suffix(".json").write_text(info.model_dump_json())
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "no weights": lambda path: path.unlink(),
+    "no JSON": lambda path: path.with_suffix(".json").unlink(),
+    "weights cut off": lambda path: path.write_bytes(path.read_bytes()[:-8]),
+    "weights of another kind": lambda path: path.write_bytes(b"\x80\x04" + bytes(500)),
+    "JSON cut off": lambda path: path.with_suffix(".json").write_text('{"classes": ['),
+    "JSON without a threshold": drop_key,
+    "JSON of another encoder": claim_other_encoder,
+    "JSON of an unknown encoder": claim_unknown_encoder,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_model_file_says_so(damage: str, weights: Path):
+    DAMAGES[damage](weights)
+    with pytest.raises(ModelFileError, match=r"unet\.safetensors and its JSON are no model"):
+        load_unet(weights)
+
+
+# Weights that the encoder begins with.
+
+
+@pytest.mark.parametrize("prefix", ["", "encoder."])
+def test_weights_of_a_file_are_loaded_into_the_encoder(prefix: str, tmp_path: Path):
+    path = tmp_path / "encoder.safetensors"
+    begun = network().get_submodule("encoder").state_dict()
+    save_file({f"{prefix}{name}": value + 1 for name, value in begun.items()}, path)
+    net = build_unet(network_params(encoder_weights=str(path)), len(CLASSES))
+    loaded = net.get_submodule("encoder").state_dict()
+    assert loaded.keys() == begun.keys()
+    assert all(torch.equal(loaded[name], begun[name] + 1) for name in begun)
+
+
+def test_a_whole_model_file_can_be_where_the_encoder_begins(weights: Path):
+    net = build_unet(network_params(encoder_weights=str(weights)), len(CLASSES))
+    wanted = load_file(weights)
+    loaded = net.get_submodule("encoder").state_dict()
+    assert all(torch.equal(value, wanted[f"encoder.{name}"]) for name, value in loaded.items())
+
+
+def test_weights_of_another_encoder_do_not_fit(weights: Path):
+    params = network_params(encoder="tu-resnet10t", encoder_weights=str(weights))
+    with pytest.raises(TrainingError, match="does not fit this encoder"):
+        build_unet(params, 1)
+
+
+def test_a_file_that_holds_no_weights_does_not_fit(tmp_path: Path):
+    path = tmp_path / "notes.safetensors"
+    path.write_text("no weights")
+    with pytest.raises(TrainingError, match=r"notes\.safetensors does not fit this encoder"):
+        build_unet(network_params(encoder_weights=str(path)), 1)
+
+
+def test_a_file_of_weights_that_is_not_there_is_not_looked_for_in_the_hub():
+    params = network_params(encoder_weights="weights/nowhere.safetensors")
+    with pytest.raises(TrainingError, match=r"weights/nowhere\.safetensors: no such file"):
+        build_unet(params, 1)
+
+
+BUILD = """
+import sys
+from defectseg.network.unet import build_unet
+from tiny import network_params
+
+build_unet(network_params(encoder=sys.argv[1], encoder_weights="imagenet"), 1)
+"""
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "tu-resnet10t"])
+def test_a_hub_out_of_reach_says_what_else_to_give(encoder: str, tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, encoder],
+        cwd=Path(__file__).parent,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("defectseg.errors.TrainingError: "), done.stderr
+    assert "'imagenet' cannot be built" in last
+    assert "give train.network.encoder_weights the path of a .safetensors file, or null" in last
