@@ -39,8 +39,8 @@ magnetic-tiles: setup ## the same on the real magnetic tiles, as a DVC experimen
 	@echo "The workspace now holds this experiment; back to the committed state: git restore . && dvc checkout"
 
 # The setting of the real run. It replaces the quick one of params.yaml.
-MAGNETIC := -S train.image_size=256 -S train.epochs=60 -S train.pictures_per_epoch=800 \
-	-S train.network.encoder=resnet18 -S 'train.network.decoder_channels=[128,64,32,16,16]' \
+MAGNETIC := -S train.image_size=192 -S train.epochs=40 -S train.pictures_per_epoch=1200 \
+	-S train.network.encoder=resnet18 -S 'train.network.decoder_channels=[128,64,48,32,16]' \
 	-S train.learning_rate=0.002
 
 test: .venv/tools ## every test
