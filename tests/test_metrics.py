@@ -39,7 +39,7 @@ def scored(
 
 
 def evaluate(pictures: Sequence[ScoredPicture], seed: int = 0) -> dict[str, Any]:
-    return evaluate_pictures(pictures, CLASSES, picture_threshold=0.5, resamples=400, seed=seed)
+    return evaluate_pictures(pictures, CLASSES, picture_threshold=0.5, resamples=100, seed=seed)
 
 
 LITTLE_HALF_FOUND = scored("1.1.......", "1.........", score=0.9)  # tp 1, fn 1: Dice 2/3

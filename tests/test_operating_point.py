@@ -78,7 +78,7 @@ def test_a_threshold_is_never_0_or_1():
 
 
 def test_the_threshold_weighs_every_class_the_same():
-    # class 1: four pixels at 0.605. Class 2: one at 0.305, and one clean pixel taken for it at 0.405
+    # class 1: four pixels at 0.605; class 2: one at 0.305, and a clean one taken for it at 0.405
     probability = np.zeros((3, 1, 6), dtype=np.float32)
     probability[1, 0, :4] = 0.605
     probability[2, 0, 4:] = 0.305, 0.405

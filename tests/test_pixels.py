@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from conftest import mask
-from defectseg.pixels import CONTRAST_FLOOR, to_input, to_probability, to_square
+from defectseg.pixels import CONTRAST_FLOOR, to_input, to_planes, to_probability
 
 SIDE = 32  # pixels: S
 
@@ -25,47 +25,73 @@ def test_every_size_of_picture_becomes_one_square(size: tuple[int, int], channel
     draw = torch.Generator().manual_seed(0)
     pictures = torch.randint(0, 256, (2, *size, channels), dtype=torch.uint8, generator=draw)
     images = to_input(pictures, SIDE)
-    assert (images.shape, images.dtype) == ((2, channels, SIDE, SIDE), torch.float32)
+    assert (images.shape, images.dtype) == ((2, channels + 1, SIDE, SIDE), torch.float32)
     assert images.isfinite().all()
 
 
 def test_the_whole_picture_fills_the_square():
-    images = to_square(picture("##.. ##.. ##.. ##..", scale=20), SIDE)  # 80 × 80
+    images = to_planes(picture("##.. ##.. ##.. ##..", scale=20), SIDE)  # 80 × 80
     assert images[0, 0, :, :14].min() == pytest.approx(1)
     assert images[0, 0, :, 18:].max() == pytest.approx(0)
 
 
 def test_white_is_1_and_black_is_0():
-    assert to_square(picture("# #"), SIDE).unique().tolist() == [1]
-    assert to_square(picture(". ."), SIDE).unique().tolist() == [0]
+    assert to_planes(picture("# #"), SIDE)[:, 0].unique().tolist() == [1]
+    assert to_planes(picture(". ."), SIDE)[:, 0].unique().tolist() == [0]
 
 
 def test_channels_keep_their_order():
     pictures = torch.tensor([255, 51, 0], dtype=torch.uint8).expand(1, 4, 4, 3)
-    values = to_square(pictures, SIDE)[0, :, 0, 0]
-    torch.testing.assert_close(values, torch.tensor([1.0, 0.2, 0.0]))
+    values = to_planes(pictures, SIDE)[0, :, 0, 0]
+    torch.testing.assert_close(values, torch.tensor([1.0, 0.2, 0.0, 0.0]))  # last: no texture
 
 
-def test_the_mean_of_each_input_is_0():
+def test_the_texture_of_a_spot_is_how_much_it_differs_from_the_7_by_7_pixels_around_it():
+    pictures = torch.full((1, SIDE, SIDE, 1), 202, dtype=torch.uint8)
+    pictures[0, 16, 16] = 153  # 49 below: the mean of the 49 pixels around falls by 1
+    texture = to_planes(pictures, SIDE)[0, 1]
+    assert texture[16, 16] == pytest.approx(4 * (201 - 153) / (201 + 25.5), abs=1e-4)
+    assert texture[13, 19] == pytest.approx(4 * (202 - 201) / (201 + 25.5), abs=1e-4)
+    assert torch.stack([texture[12, 16], texture[0, 0]]).max() < 1e-5
+
+
+@pytest.mark.parametrize(("dark", "bright", "texture"), [(100, 140, 0.6286), (50, 70, 0.5348)])
+def test_marks_too_fine_for_the_network_leave_their_texture(dark: int, bright: int, texture: float):
+    # columns in turns; around a bright one of 100 and 140 is (3 × 140 + 4 × 100) / 7 = 117.1,
+    # so its texture is 4 × 22.9 / (117.1 + 25.5) = 0.641, and 0.616 at a dark one
+    planes = to_planes(picture("#." * 160, 1, dark, bright).expand(1, 320, 320, 1), SIDE)
+    inside = planes[0, :, 2:-2, 2:-2]
+    torch.testing.assert_close(inside[0], torch.full_like(inside[0], (dark + bright) / 510))
+    torch.testing.assert_close(inside[1], torch.full_like(inside[1], texture), rtol=0, atol=2e-3)
+
+
+def test_the_texture_of_colours_is_that_of_their_mean():
+    colours = torch.zeros(1, SIDE, SIDE, 3, dtype=torch.uint8)
+    colours[..., ::2, 0], colours[..., 1::2, 2] = 90, 90  # red and blue in turns: no grey edge
+    assert to_planes(colours, SIDE)[0, 3].max() < 1e-5
+
+
+def test_the_mean_of_each_plane_is_0():
     images = to_input(torch.cat([picture("#... .... .... ...."), picture(BOARD)]), SIDE)
-    assert images.mean(dim=(1, 2, 3)).abs().max() < 1e-6
+    assert images.mean(dim=(2, 3)).abs().max() < 1e-6
 
 
 def test_the_deviation_is_1_but_for_the_floor():
     # half of the pixels 0 and half 1: deviation 0.5, hence ±0.5 / (0.5 + 0.02)
-    sharp = to_input(picture(BOARD, scale=8), SIDE)  # 32 × 32: nothing is resized
+    sharp = to_input(picture(BOARD, scale=8), SIDE)[:, 0]  # 32 × 32: nothing is resized
     torch.testing.assert_close(sharp.abs(), torch.full_like(sharp, 0.5 / (0.5 + CONTRAST_FLOOR)))
 
 
-def test_an_offset_does_not_matter():
+def test_an_offset_does_not_matter_to_the_picture():
     dark, light = picture(BOARD, dark=0, bright=90), picture(BOARD, dark=150, bright=240)
-    torch.testing.assert_close(to_input(light, SIDE), to_input(dark, SIDE), rtol=0, atol=1e-5)
+    inputs = [to_input(pictures, SIDE)[:, 0] for pictures in (dark, light)]
+    torch.testing.assert_close(*inputs, rtol=0, atol=1e-5)
 
 
 def test_a_gain_matters_as_little_as_the_floor_lets_it():
     # deviations 0.2 and 0.4: 0.2 / 0.22 = 0.909 and 0.4 / 0.42 = 0.952
-    faint = to_input(picture(BOARD, 8, dark=0, bright=102), SIDE)
-    strong = to_input(picture(BOARD, 8, dark=0, bright=204), SIDE)
+    faint = to_input(picture(BOARD, 8, dark=0, bright=102), SIDE)[:, 0]
+    strong = to_input(picture(BOARD, 8, dark=0, bright=204), SIDE)[:, 0]
     torch.testing.assert_close(faint * (0.4 / 0.42) / (0.2 / 0.22), strong)
     assert (strong - faint).abs().max() < 0.05
 
@@ -93,7 +119,7 @@ def test_the_noise_of_a_flat_picture_stays_small():
 def test_a_line_of_one_pixel_survives_a_tenfold_shrinking(column: int):
     pictures = torch.zeros(1, 320, 320, 1, dtype=torch.uint8)
     pictures[:, :, column] = 255
-    images = to_square(pictures, SIDE)
+    images = to_planes(pictures, SIDE)[:, :1]
     # its brightness, one column in ten, is spread over a few columns; an edge loses some
     assert images.sum(dim=3).min() > (0.09 if 10 < column < 310 else 0.05)
 

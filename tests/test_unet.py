@@ -40,7 +40,7 @@ def test_every_architecture_gives_a_plane_of_logits_for_background_and_each_clas
     ("wrong", "near"), [("resnet19", "resnet18"), ("tu-resnet10", "tu-resnet10t")]
 )
 def test_an_encoder_that_does_not_exist_names_the_nearest(wrong: str, near: str):
-    with pytest.raises(TrainingError, match="train.network.encoder: there is no") as caught:
+    with pytest.raises(TrainingError, match=r"train\.network\.encoder: there is no") as caught:
         build_unet(network_params(encoder=wrong), 1)
     named = str(caught.value).partition("the nearest names are: ")[2].split(", ")
     assert near in named
@@ -58,7 +58,7 @@ def test_a_timm_encoder_may_name_the_tag_of_its_weights():
 
 
 def test_an_encoder_that_cannot_be_a_unet_says_so():
-    with pytest.raises(TrainingError, match="'tu-test_vit' .* cannot be built"):
+    with pytest.raises(TrainingError, match=r"'tu-test_vit' .* cannot be built"):
         build_unet(network_params(encoder="tu-test_vit"), 1)
 
 
