@@ -9,7 +9,7 @@ growth   data_load and data_split on more and more synthetic pictures. Growth is
 stages   with --pipeline: each of the six stages at the settings of params.yaml, training and all.
 
 Everything runs in copies of this checkout's files below the folder for temporary files (TMPDIR),
-which needs about 5 GB for 24 000 pictures; they are removed at the end. Prints tables, writes JSON.
+which needs about 2 GB for 24 000 pictures; they are removed at the end. Prints tables, writes JSON.
 """
 
 import argparse

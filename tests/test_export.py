@@ -37,7 +37,6 @@ def export(folder: Path, test: TileSet, **changes: Any) -> dict[str, Any]:
     )
 
 
-@pytest.mark.slow
 def test_a_graph_that_agrees_is_kept_with_its_report(shown: TileSet, tmp_path: Path):
     parity = export(tmp_path, shown)
     report = json.loads((tmp_path / "export.json").read_text())
@@ -52,7 +51,6 @@ def test_a_graph_that_agrees_is_kept_with_its_report(shown: TileSet, tmp_path: P
     assert (report["pictures"], report["sizes"]) == (4, 2)
 
 
-@pytest.mark.slow
 def test_a_graph_that_differs_too_much_is_not_left_behind(shown: TileSet, tmp_path: Path):
     with pytest.raises(ExportError, match=r"differs from torch by .* on 4 test pictures.*1e-12"):
         export(tmp_path, shown, tolerance=1e-12)
