@@ -101,8 +101,8 @@ def test_a_picture_at_the_threshold_is_flagged():
 
 def test_a_picture_counts_as_its_label_says_even_with_an_empty_mask():
     empty = ScoredPicture(tile("e", "crack"), LEFT_ALONE.confusion, 0.1, "crack")
-    scores = evaluate([empty, LARGE_ALL_FOUND, LEFT_ALONE])
-    assert (scores["missed_defect_rate"], scores["false_alarm_rate"]) == (1, 0)
+    scores = evaluate([empty, LITTLE_HALF_FOUND, LEFT_ALONE])
+    assert (scores["missed_defect_rate"], scores["false_alarm_rate"]) == (0.5, 0)
 
 
 def test_pictures_and_surfaces_are_counted():

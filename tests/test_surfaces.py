@@ -117,6 +117,13 @@ def test_straight_edges_that_all_tiles_share_do_not_make_one_surface_of_them():
     assert groups(find(pictures)) == {frozenset("a"), frozenset("b"), frozenset("c")}
 
 
+def test_one_and_the_same_ripple_on_two_surfaces_does_not_make_one_of_them():
+    rows, columns = np.mgrid[:150, :140]
+    ripple = np.sin(2 * np.pi * (rows + columns) / 9)  # as strong as the grain; period 9 px
+    pictures = {name: photograph(grain(seed) + ripple) for seed, name in enumerate("abc")}
+    assert groups(find(pictures)) == {frozenset("a"), frozenset("b"), frozenset("c")}
+
+
 def test_siblings_join_through_a_picture_that_both_resemble():
     wide = grain(1, width=300)
     parts = {"a": wide[:, :160], "b": wide[:, 70:230], "c": wide[:, 140:]}
