@@ -22,7 +22,7 @@ ANSWERS = (
 
 
 @pytest.fixture
-def test_part(tmp_path: Path) -> TileSet:
+def tiles(tmp_path: Path) -> TileSet:
     return write_answers(tmp_path / "tiles", ANSWERS)
 
 
@@ -38,8 +38,8 @@ def outputs(tmp_path: Path) -> Outputs:
 
 
 @pytest.fixture
-def evaluated(test_part: TileSet, outputs: Outputs) -> Outputs:
-    evaluate_model(ColourEngine(), MODEL, test_part, PARAMS, 0, outputs)
+def evaluated(tiles: TileSet, outputs: Outputs) -> Outputs:
+    evaluate_model(ColourEngine(), MODEL, tiles, PARAMS, 0, outputs)
     return outputs
 
 
@@ -91,8 +91,8 @@ def test_the_plot_of_pictures_says_clean_below_the_picture_threshold(evaluated: 
     ]
 
 
-def test_a_flagged_picture_is_called_by_the_class_of_its_most_suspicious_pixel(test_part: TileSet):
-    pictures, _ = score_pictures(ColourEngine(), MODEL, test_part)
+def test_a_flagged_picture_is_called_by_the_class_of_its_most_suspicious_pixel(tiles: TileSet):
+    pictures, _ = score_pictures(ColourEngine(), MODEL, tiles)
     assert [picture.top_class for picture in pictures][:2] == ["crack", "blowhole"]
     assert pictures[3].top_class == "blowhole"
 
@@ -120,11 +120,11 @@ def test_the_gallery_shows_the_defect_pictures(evaluated: Outputs):
         assert gallery.size == (1488, 3 * (60 + 16 + 6))  # 4 × 1 px grow to 240 × 60
 
 
-def test_the_same_answers_write_the_same_bytes(test_part: TileSet, evaluated: Outputs):
+def test_the_same_answers_write_the_same_bytes(tiles: TileSet, evaluated: Outputs):
     folder = evaluated.metrics.parent
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     before = [path.read_bytes() for path in files]
-    evaluate_model(ColourEngine(), MODEL, test_part, PARAMS, 0, evaluated)
+    evaluate_model(ColourEngine(), MODEL, tiles, PARAMS, 0, evaluated)
     assert [path.name for path in files] == [
         "evaluate.json",
         "gallery.png",
@@ -136,14 +136,14 @@ def test_the_same_answers_write_the_same_bytes(test_part: TileSet, evaluated: Ou
     assert [path.read_bytes() for path in files] == before
 
 
-def test_a_model_of_other_classes_is_refused(test_part: TileSet, outputs: Outputs):
+def test_a_model_of_other_classes_is_refused(tiles: TileSet, outputs: Outputs):
     other = MODEL.model_copy(update={"classes": ("blowhole", "crack")})
     message = (
         r"knows the classes \['blowhole', 'crack'\], the tiles have \['crack', 'blowhole'\]; "
         "run train again"
     )
     with pytest.raises(DataError, match=message):
-        evaluate_model(ColourEngine(), other, test_part, PARAMS, 0, outputs)
+        evaluate_model(ColourEngine(), other, tiles, PARAMS, 0, outputs)
     assert not outputs.metrics.exists()
 
 

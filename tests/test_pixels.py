@@ -55,6 +55,12 @@ def test_the_texture_of_a_spot_is_how_much_it_differs_from_the_7_by_7_pixels_aro
     assert torch.stack([texture[12, 16], texture[0, 0]]).max() < 1e-5
 
 
+def test_the_strongest_texture_is_full_scale():
+    pictures = torch.zeros(1, SIDE, SIDE, 1, dtype=torch.uint8)
+    pictures[0, 16, 16] = 255  # 4 × (255 - 5.2) / (5.2 + 25.5) would be 32
+    assert to_planes(pictures, SIDE)[0, 1, 16, 16] == pytest.approx(1)
+
+
 @pytest.mark.parametrize(("dark", "bright", "texture"), [(100, 140, 0.6286), (50, 70, 0.5348)])
 def test_marks_too_fine_for_the_network_leave_their_texture(dark: int, bright: int, texture: float):
     # columns in turns; around a bright one of 100 and 140 is (3 × 140 + 4 × 100) / 7 = 117.1,

@@ -19,16 +19,14 @@ MODEL = Path("models/unet.safetensors")
 CHECKPOINT = Path("models/checkpoint")
 LOGS = Path("metrics/train")
 SPEED = Path("metrics/speed")
+ALONE = {"dvcyaml": None, "save_dvc_exp": False}  # dvc.yaml and the experiment are DVC's to write
 
 
 def main() -> None:
     params = read_params("train", TrainParams)
     compute = read_params("compute", ComputeParams)
     device = set_up(compute)
-    with (
-        Live(LOGS, dvcyaml=None, save_dvc_exp=False) as live,
-        Live(SPEED, dvcyaml=None, save_dvc_exp=False) as speed,
-    ):
+    with Live(LOGS, **ALONE) as live, Live(SPEED, **ALONE) as speed:
         logs = Logs(live, speed, CHECKPOINT)
         network, info = train_model(
             read_tiles(TILES), read_split(SPLIT), params, compute.seed, device, logs

@@ -100,33 +100,34 @@ def train_unet(
     Raises:
         TrainingError: There is nothing to learn from, the loss is no number, or memory runs out.
     """
-    classes = train.tiles.classes
     weights = draw_weights(train.tiles.tiles, params.defect_fraction)
     pictures = params.pictures_per_epoch or len(train)
     sampler = RatioSampler(weights, pictures, params.batch_size, seed)
-    network = build_unet(params.network, len(classes)).to(device)
-    progress, tensors = load_checkpoint(logs.checkpoint, fingerprint)
-    if not params.resume:
-        progress, tensors = Progress(fingerprint), {}
-    loaders = _loaders(train, valid, sampler, params, device)
-    scores = ValidScores(classes)
-    keeper = Keeper(
-        scores, progress, without_prefix("best", tensors), logs.checkpoint, params.patience
-    )
-    learn = _learner(loaders, network, params, device, len(classes))
-    learn.add_cbs(
-        [
-            Prepare(params.augment, sampler, seed),
-            scores,
-            keeper,
-            Log(keeper, logs.live, logs.speed, valid.some_defects(SHOWN)),
-        ]
-    )
-    learn.add_cb(Bar(progress, len(sampler), params.epochs))
+    torch.manual_seed(seed)
+    network = build_unet(params.network, len(train.tiles.classes)).to(device)
+    fresh: tuple[Progress, dict[str, torch.Tensor]] = (Progress(fingerprint), {})
+    resumed = load_checkpoint(logs.checkpoint, fingerprint) if params.resume else fresh
+    progress, tensors = resumed
+    scores = ValidScores(train.tiles.classes)
+    best = without_prefix("best", tensors)
+    keeper = Keeper(scores, progress, best, logs.checkpoint, params.patience)
+    learn = _learner(_loaders(train, valid, sampler, params, device), network, params, device)
+    log = Log(keeper, logs.live, logs.speed, valid.some_defects(SHOWN))
+    bar = Bar(progress, len(sampler), params.epochs)
+    learn.add_cbs([Prepare(params.augment, sampler, seed), scores, keeper, log, bar])
+    _fit(learn, params, progress, tensors)
+    network.load_state_dict(keeper.best)
+    save_checkpoint(logs.checkpoint, Progress(fingerprint, finished=True), {})
+    return Trained(network.to(memory_format=torch.contiguous_format).eval(), progress)
+
+
+def _fit(
+    learn: Learner, params: TrainParams, progress: Progress, tensors: dict[str, torch.Tensor]
+) -> None:
     learn.create_opt()
     if tensors:
         print(f"train: resuming after epoch {progress.epoch}")
-        network.load_state_dict(without_prefix("network", tensors))
+        learn.model.load_state_dict(without_prefix("network", tensors))
         restore_optimizer(learn.opt.opt, without_prefix("optimizer", tensors))
     with _memory_advice(), learn.no_logging():
         learn.fit_one_cycle(
@@ -135,10 +136,6 @@ def train_unet(
             pct_start=params.warmup,
             start_epoch=progress.epoch + 1,
         )
-    network.load_state_dict(keeper.best)
-    progress.finished = True
-    save_checkpoint(logs.checkpoint, Progress(fingerprint, finished=True), {})
-    return Trained(network.to(memory_format=torch.contiguous_format).eval(), progress)
 
 
 def _loaders(
@@ -158,8 +155,8 @@ def _learner(
     network: torch.nn.Module,
     params: TrainParams,
     device: torch.device,
-    classes: int,
 ) -> Learner:
+    classes = len(loaders.valid.dataset.tiles.classes)
     callbacks = [ChannelsLast(), StopOnNaN()]
     if params.gradient_clip:
         callbacks.append(GradientClip(params.gradient_clip))
