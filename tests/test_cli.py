@@ -96,3 +96,14 @@ def test_a_score_has_three_digits_and_its_interval():
 
 def test_what_is_no_headline_and_no_class_is_left_out():
     assert select_scores(SCORES) == ["dice_pooled", "iou_macro", "image_auroc", "iou_crack"]
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"dice_pooled": 1}', "not JSON"])
+def test_a_file_that_holds_no_scores_is_named_and_not_a_traceback(
+    tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "evaluate.json"
+    path.write_text(content)
+    result = CliRunner().invoke(app, ["scores", str(path)])
+    assert result.exit_code == 1
+    assert f"no scores in {path}" in result.output

@@ -44,11 +44,12 @@ def scores(
     """Show the scores of the test part with their 95 % intervals, and where everything lies."""
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        typer.echo(f"no scores in {path}: {error}; run `make run` first", err=True)
+        rows = [score_row(name, metrics) for name in select_scores(metrics)]
+        counted = f"test part: {metrics['pictures']} pictures of {metrics['surfaces']} surfaces"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        typer.echo(f"no scores in {path}: {error!r}; run `make run` first", err=True)
         raise typer.Exit(1) from error
-    rows = [score_row(name, metrics) for name in select_scores(metrics)]
-    typer.echo(f"test part: {metrics['pictures']} pictures of {metrics['surfaces']} surfaces")
+    typer.echo(counted)
     if markdown:
         typer.echo("| score | test | 95 % interval |\n|---|---|---|")
         typer.echo("\n".join(f"| `{name}` | {value} | {spread} |" for name, value, spread in rows))
