@@ -117,7 +117,7 @@ class ValidScores(Callback):
 
 
 class Keeper(Callback):
-    """After each epoch: keeps the best weights, saves, stops when nothing improves."""
+    """Keeps the best weights, saves after each epoch, stops when nothing improves."""
 
     order = 60
 
@@ -133,8 +133,11 @@ class Keeper(Callback):
         self._folder, self._patience = folder, patience
 
     def before_epoch(self) -> None:
-        """Start the clock."""
+        """Stop when `patience` epochs brought nothing; pass over what a resumed run has done."""
         self._new = self.epoch > self.progress.epoch
+        waited = self.progress.epoch - self.progress.best_epoch
+        if self._new and self._patience and waited >= self._patience:
+            raise CancelFitException
 
     def after_epoch(self) -> None:
         """Judge the epoch by its valid macro IoU; skipped epochs of a resumed run do not count."""
@@ -148,8 +151,6 @@ class Keeper(Callback):
         self.progress.history.append(self._logged())
         if self.epoch + 1 < self.n_epoch:
             self._save()
-        if self._patience and self.epoch - self.progress.best_epoch >= self._patience:
-            raise CancelFitException
 
     def _logged(self) -> dict[str, float]:
         losses = dict(
