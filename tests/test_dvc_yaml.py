@@ -15,7 +15,9 @@ PARAMS = (ROOT / "params.yaml").read_text(encoding="utf-8")
 STAGES: dict[str, dict[str, Any]] = PIPELINE["stages"]
 NAMES = list(STAGES)
 IN_GIT = {"metrics/evaluate.json", "metrics/export.json", "requirements.txt"}
-UNTRACKED = {"metrics/speed"}  # .gitignore has it: no two runs take the same time
+# What a stage keeps for itself; .gitignore has both. No two runs have the same speed, and an out
+# that outlives an interrupted run (persist) would switch off the run cache of its stage.
+UNTRACKED = {"metrics/speed", "models/checkpoint"}
 DATA = re.compile(r"(data|models|metrics)/.+|requirements\.txt|pyproject\.toml")
 each_stage = pytest.mark.parametrize("name", NAMES)
 
@@ -76,6 +78,18 @@ def test_the_paths_in_a_script_are_the_deps_and_outs_of_its_stage(name: str):
     deps = {dep for dep in STAGES[name]["deps"] if not dep.startswith("src/")}
     assumed = set() if name == "check_packages" else {"requirements.txt"}
     assert paths_in(name) - UNTRACKED == (deps - assumed) | set(outs(name))
+
+
+def test_what_a_stage_keeps_for_itself_is_ignored_by_git():
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {f"/{path}/" for path in UNTRACKED} <= set(ignored)
+
+
+@pytest.mark.parametrize("name", ["data_split", "train"])
+def test_going_back_to_earlier_params_restores_what_was_computed(name: str):
+    # DVC keeps no run of a stage with an out that is uncached or persists: dvc/stage/cache.py.
+    assert not [path for path, how in outs(name).items() if how.get("persist")]
+    assert not [path for path, how in outs(name).items() if not how.get("cache", True)]
 
 
 @each_stage

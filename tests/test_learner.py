@@ -273,7 +273,6 @@ def test_training_learns(train: Callable[..., Trained]):
 def test_training_stops_early_when_nothing_improves(train: Callable[..., Trained]):
     progress = train(epochs=30, patience=2, learning_rate=1e-9).progress
     assert progress.epoch == progress.best_epoch + 2 < 29
-    assert progress.finished
 
 
 def test_a_loss_that_is_no_number_says_what_to_lower(train: Callable[..., Trained]):
