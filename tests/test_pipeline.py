@@ -18,7 +18,7 @@ import yaml
 
 from conftest import write_class_folders
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[1]
 STAGES = ["check_packages", "data_load", "data_split", "train", "evaluate", "export"]
 TINY: dict[str, dict[str, Any]] = {
@@ -63,6 +63,7 @@ class Clone:
             command,
             cwd=self.folder,
             env=self.environment,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             encoding="utf-8",
