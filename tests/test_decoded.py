@@ -46,7 +46,11 @@ def test_masks_are_reduced_by_nearest_neighbour(tiles: TileSet):
     assert decoded.masks.shape == (4, SIDE, SIDE)
     # 128 × 64 pixels become 32 × 32: every block of 16 × 16 becomes 4 wide and 8 high.
     assert np.array_equal(decoded.masks[0], CRACK[1::2, 1::4])
-    assert np.unique(decoded.masks[2]).tolist() == [0, 2]
+
+
+def test_reduced_masks_never_get_a_class_that_lies_between_two_others(tiles: TileSet):
+    # At 40 pixels the blocks' edges fall between samples.
+    assert np.unique(decode_tiles(tiles, 40, 1, "test").masks[2]).tolist() == [0, 2]
 
 
 def test_a_batch_is_fetched_at_once_in_the_order_asked(tiles: TileSet):
