@@ -103,6 +103,13 @@ def test_images_stay_in_their_range_under_the_strongest_exposure():
     assert torch.equal(masks, copies(32))  # light moves nothing
 
 
+def test_light_changes_the_picture_but_not_its_texture():
+    plain, _ = augmented(copies(8))
+    lit, _ = augmented(copies(8), **EXPOSURE)
+    assert torch.equal(lit[:, 1], plain[:, 1])
+    assert not torch.equal(lit[:, 0], plain[:, 0])
+
+
 def test_exposure_changes_the_picture():
     grey = torch.full((8, 2, SIDE, SIDE), 0.5)
     params = AugmentParams.model_validate(OFF | {"gamma": 0.5})

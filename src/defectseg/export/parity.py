@@ -44,7 +44,7 @@ def compare_engines(
         true_mask = tiles.mask(tile)
         first, second = trusted.run(batch)[0], exported.run(batch)[0]
         masks = [to_mask(probability, info.threshold) for probability in (first, second)]
-        largest = max(largest, float(np.abs(first - second).max()))
+        largest = float(np.maximum(largest, np.abs(first - second).max()))  # a NaN stays a NaN
         flipped += int((masks[0] != masks[1]).sum())
         pixels += true_mask.size
         for index, mask in enumerate(masks):

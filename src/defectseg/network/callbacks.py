@@ -139,6 +139,10 @@ class Keeper(Callback):
         if self._new and self._patience and waited >= self._patience:
             raise CancelFitException
 
+    def before_train(self) -> None:
+        """Average the loss of each epoch alone: a resumed run does not know the ones before."""
+        self.recorder.smooth_loss.reset()
+
     def after_epoch(self) -> None:
         """Judge the epoch by its valid macro IoU; skipped epochs of a resumed run do not count."""
         if not self._new:
@@ -169,7 +173,7 @@ class Keeper(Callback):
         save_checkpoint(self._folder, self.progress, tensors)
 
 
-class Log(Callback):
+class EpochLog(Callback):
     """Writes each epoch with DVCLive, and its speed apart: no two runs take the same time."""
 
     order = 70

@@ -35,7 +35,7 @@ def save_checkpoint(folder: Path, progress: Progress, tensors: dict[str, Tensor]
     folder.mkdir(parents=True, exist_ok=True)
     staging = folder / f".{CHECKPOINT}.part"
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(whole, staging, metadata={HEADER: json.dumps(asdict(progress), sort_keys=True)})
+    save_file(whole, staging, metadata={HEADER: json.dumps(asdict(progress))})
     staging.replace(folder / CHECKPOINT)
 
 

@@ -21,7 +21,15 @@ from torch.utils.data import DataLoader
 from defectseg.determinism import bfloat16_pays
 from defectseg.errors import TrainingError
 from defectseg.network.augment import AugmentParams
-from defectseg.network.callbacks import Bar, Bfloat16, Keeper, Log, Prepare, StopOnNaN, ValidScores
+from defectseg.network.callbacks import (
+    Bar,
+    Bfloat16,
+    EpochLog,
+    Keeper,
+    Prepare,
+    StopOnNaN,
+    ValidScores,
+)
 from defectseg.network.checkpoint import (
     Progress,
     load_checkpoint,
@@ -112,7 +120,7 @@ def train_unet(
     best = without_prefix("best", tensors)
     keeper = Keeper(scores, progress, best, logs.checkpoint, params.patience)
     learn = _learner(_loaders(train, valid, sampler, params, device), network, params, device)
-    log = Log(keeper, logs.live, logs.speed, valid.some_defects(SHOWN))
+    log = EpochLog(keeper, logs.live, logs.speed, valid.some_defects(SHOWN))
     bar = Bar(progress, len(sampler), params.epochs)
     learn.add_cbs([Prepare(params.augment, sampler, seed), scores, keeper, log, bar])
     _fit(learn, params, progress, tensors)

@@ -55,11 +55,14 @@ def build_unet(params: NetworkParams, classes: int) -> torch.nn.Module:
         TrainingError: The encoder does not exist, or its weights cannot be had.
     """
     refuse_unknown_encoder(params.encoder)
-    hub = params.encoder_weights is not None and not Path(params.encoder_weights).is_file()
+    path = weights_path(params.encoder_weights)
+    hub: str | bool | None = None if path else params.encoder_weights
+    if hub and params.encoder.startswith("tu-"):
+        hub = True  # timm has one set of weights for each name and tag
     try:
         network = smp.Unet(
             params.encoder,
-            encoder_weights=params.encoder_weights if hub else None,
+            encoder_weights=hub,
             decoder_channels=params.decoder_channels,
             in_channels=params.in_channels + TEXTURE_PLANES,
             classes=1 + classes,
@@ -70,16 +73,31 @@ def build_unet(params: NetworkParams, classes: int) -> torch.nn.Module:
             f"built: {error}. Pretrained weights come from a hub at run time: where it is out of "
             "reach, give train.network.encoder_weights the path of a .safetensors file, or null"
         ) from error
-    if params.encoder_weights is not None and not hub:
-        load_encoder(network, Path(params.encoder_weights))
+    if path:
+        load_encoder(network, path)
     return network  # type: ignore[no-any-return]
+
+
+def weights_path(encoder_weights: str | None) -> Path | None:
+    """The file that `encoder_weights` names; None where it is null or the name of a hub's weights.
+
+    Raises:
+        TrainingError: It looks like a path, but no file is there.
+    """
+    path = Path(encoder_weights or "")
+    if path.is_file():
+        return path
+    if path.suffix == ".safetensors" or len(path.parts) > 1:
+        raise TrainingError(f"train.network.encoder_weights: {path}: no such file")
+    return None
 
 
 def refuse_unknown_encoder(name: str) -> None:
     """Raises: TrainingError: No such encoder; names the nearest ones."""
     known = set(smp.encoders.get_encoder_names())
     universal = {f"tu-{model}" for model in timm.list_models()}
-    if name in known | universal:
+    plain = name.partition(".")[0] if name.startswith("tu-") else name  # without timm's weight tag
+    if plain in known | universal:
         return
     near = difflib.get_close_matches(name, sorted(known | universal), n=5, cutoff=0.5)
     raise TrainingError(
@@ -130,7 +148,7 @@ def load_unet(weights: Path) -> tuple[torch.nn.Module, ModelInfo]:
             info.network.model_copy(update={"encoder_weights": None}), len(info.classes)
         )
         network.load_state_dict(load_file(weights))
-    except (OSError, ValidationError, SafetensorError, RuntimeError) as error:
+    except (OSError, ValidationError, SafetensorError, RuntimeError, TrainingError) as error:
         raise ModelFileError(
             f"{weights} and its JSON are no model of this version: {error}; run train first"
         ) from error
