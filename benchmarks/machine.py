@@ -22,7 +22,7 @@ def describe_machine() -> dict[str, Any]:
         "memory_gib": round(available_memory() / GIB, 1),
         "bfloat16_in_hardware": bfloat16_pays(torch.device("cpu")),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "fastai", "dvc")},
     }
