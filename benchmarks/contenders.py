@@ -66,6 +66,7 @@ def line_up(tiles: TileSet, params: TrainParams, folder: Path) -> list[Contender
     size, channels = params.image_size, params.network.in_channels
     train = decode_tiles(tiles.only(rest), size, channels, "train")
     valid = decode_tiles(tiles.only([first]), size, channels, "valid")
+    params = params.model_copy(update={"resume": False})  # each trains from a new network
     auto = "bfloat16" if bfloat16_pays(CPU) else "float32"
     own = auto if params.precision == "auto" else params.precision
     large = params.network.model_copy(update=RESNET34)

@@ -13,6 +13,7 @@ from defectseg.network.checkpoint import (
     load_checkpoint,
     optimizer_tensors,
     prefixed,
+    remove_checkpoint,
     restore_optimizer,
     save_checkpoint,
     without_prefix,
@@ -58,9 +59,38 @@ def test_a_training_of_other_params_data_or_code_starts_anew(tmp_path: Path):
     assert starts_anew(tmp_path, "another")
 
 
-def test_a_finished_training_starts_anew(tmp_path: Path):
-    save_checkpoint(tmp_path, Progress("mine", finished=True), {})
+def test_after_its_removal_a_training_starts_anew(tmp_path: Path):
+    save_checkpoint(tmp_path, progress(), TENSORS)
+    remove_checkpoint(tmp_path)
     assert starts_anew(tmp_path)
+
+
+def test_a_removal_takes_what_killed_runs_left_half_written_and_nothing_else(tmp_path: Path):
+    save_checkpoint(tmp_path, progress(), TENSORS)
+    for name in (f".{CHECKPOINT}.x1y2.part", "notes.txt", f"best-{CHECKPOINT}"):
+        (tmp_path / name).write_text("")
+    remove_checkpoint(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"best-{CHECKPOINT}", "notes.txt"]
+
+
+def test_a_checkpoint_that_is_not_there_is_removed_already(tmp_path: Path):
+    remove_checkpoint(tmp_path)
+    remove_checkpoint(tmp_path / "not there")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_save_that_fails_leaves_the_checkpoint_before(tmp_path: Path):
+    save_checkpoint(tmp_path, progress(), TENSORS)
+    shared = torch.zeros(3)
+    with pytest.raises(RuntimeError, match="share memory"):
+        save_checkpoint(tmp_path, Progress("mine", epoch=5), {"a": shared, "b": shared})
+    assert load_checkpoint(tmp_path, "mine")[0] == progress()
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
+
+
+def test_others_may_read_a_checkpoint(tmp_path: Path):
+    save_checkpoint(tmp_path, progress(), TENSORS)
+    assert (tmp_path / CHECKPOINT).stat().st_mode & 0o777 == 0o644
 
 
 def test_a_first_training_starts_anew(tmp_path: Path):
@@ -74,6 +104,9 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "no progress in it": lambda path: save_file(TENSORS, path),
     "progress that is no JSON": lambda path: save_file(TENSORS, path, {"defectseg": "{"}),
     "progress of another version": lambda path: save_file(TENSORS, path, {"defectseg": '{"a": 1}'}),
+    "progress of an earlier version": lambda path: save_file(
+        TENSORS, path, {"defectseg": '{"fingerprint": "mine", "finished": true}'}
+    ),
 }
 
 

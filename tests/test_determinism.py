@@ -9,7 +9,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from defectseg.determinism import ComputeParams, bfloat16_pays, choose_device, set_up
+from defectseg.determinism import (
+    ComputeParams,
+    bfloat16_pays,
+    choose_device,
+    devices_here,
+    pick_device,
+    set_up,
+)
 from defectseg.errors import ParamsError
 
 ABSENT = "cuda" if not torch.cuda.is_available() else "mps"  # no machine has both
@@ -75,10 +82,42 @@ def test_auto_takes_an_accelerator_where_there_is_one():
     assert choose_device("auto") == torch.device(expected)
 
 
-@pytest.mark.parametrize("wish", [ABSENT, f"{ABSENT}:0"])
+@pytest.mark.parametrize("wish", [ABSENT, f"{ABSENT}:0", "cuda:4096", f"cuda:{10**40}"])
 def test_a_device_that_is_not_there_is_answered_with_those_that_are(wish: str):
     with pytest.raises(ParamsError, match=rf"compute\.device: {wish} is not here; .* has .*cpu$"):
         choose_device(wish)
+
+
+TWO_CARDS = ["cuda:0", "cuda:1", "cpu"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "there", "taken"),
+    [
+        ("auto", TWO_CARDS, "cuda"),
+        ("cuda", TWO_CARDS, "cuda"),
+        ("cuda:1", TWO_CARDS, "cuda:1"),
+        ("cpu", TWO_CARDS, "cpu"),
+        ("auto", ["mps", "cpu"], "mps"),
+        ("mps", ["mps", "cpu"], "mps"),
+        ("auto", ["cpu"], "cpu"),
+    ],
+)
+def test_a_device_is_taken_with_its_number_or_without(wish: str, there: list[str], taken: str):
+    assert pick_device(wish, there) == torch.device(taken)
+
+
+@pytest.mark.parametrize("wish", ["cuda:2", "cuda:7", "cuda:01", "mps"])
+def test_a_card_more_than_there_are_is_answered_with_those_that_are_there(wish: str):
+    with pytest.raises(ParamsError, match=rf"{wish} is not here; .* has cuda:0, cuda:1, cpu$"):
+        pick_device(wish, TWO_CARDS)
+
+
+def test_the_devices_here_are_listed_with_their_numbers():
+    here = devices_here()
+    assert here[-1] == "cpu"
+    assert sum(name.startswith("cuda:") for name in here) == torch.cuda.device_count()
+    assert ("mps" in here) == torch.backends.mps.is_available()
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cpu:1", ""])

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from answers import Answer, ColourEngine, colour_model, write_answers
+from answers import Answer, ColourEngine, colour_model, paint, write_answers
+from conftest import save_array
 from defectseg.data.tile import CLEAN, TileSet
 from defectseg.errors import DataError
 from defectseg.evaluation.evaluate import EvaluateParams, Outputs, evaluate_model, score_pictures
@@ -95,6 +96,16 @@ def test_a_flagged_picture_is_called_by_the_class_of_its_most_suspicious_pixel(t
     pictures, _ = score_pictures(ColourEngine(), MODEL, tiles)
     assert [picture.top_class for picture in pictures][:2] == ["crack", "blowhole"]
     assert pictures[3].top_class == "blowhole"
+
+
+def test_the_most_suspicious_pixel_is_where_a_defect_is_likeliest(tmp_path: Path):
+    answer = Answer("a", "blowhole", "s1", truth="..2.", said="1.2.")
+    tiles = write_answers(tmp_path, [answer])
+    picture = paint(answer)
+    picture[0, 0] = (0, 51, 0)  # the crack at 0.2, before the blowhole at 1
+    save_array(tmp_path / "a.png", picture)
+    pictures, _ = score_pictures(ColourEngine(), MODEL, tiles)
+    assert [scored.top_class for scored in pictures] == ["blowhole"]
 
 
 def test_the_plot_of_the_threshold_has_precision_and_recall_at_each(evaluated: Outputs):

@@ -49,6 +49,7 @@ def test_a_graph_that_agrees_is_kept_with_its_report(shown: TileSet, tmp_path: P
     assert abs(report["dice_drop"]) < 0.01
     assert report["flipped_pixel_fraction"] < 0.001
     assert (report["pictures"], report["sizes"]) == (4, 2)
+    assert (tmp_path / "unet.onnx").stat().st_mode & 0o777 == 0o644
 
 
 def test_a_graph_that_differs_too_much_is_not_left_behind(shown: TileSet, tmp_path: Path):
@@ -56,6 +57,17 @@ def test_a_graph_that_differs_too_much_is_not_left_behind(shown: TileSet, tmp_pa
         export(tmp_path, shown, tolerance=1e-12)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["tiles", "unet.json", "unet.safetensors"]
+
+
+def test_an_earlier_graph_stays_until_another_is_believed(shown: TileSet, tmp_path: Path):
+    (tmp_path / ".unet.onnx.x1y2.part").write_text("of a killed run")
+    export(tmp_path, shown)
+    assert list(tmp_path.glob(".unet*")) == []
+    graph, report = ((tmp_path / name).read_bytes() for name in ("unet.onnx", "export.json"))
+    with pytest.raises(ExportError, match="differs from torch"):
+        export(tmp_path, shown, tolerance=1e-12, opset=21)
+    assert (tmp_path / "unet.onnx").read_bytes() == graph
+    assert (tmp_path / "export.json").read_bytes() == report
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no graph"])

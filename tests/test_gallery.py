@@ -1,5 +1,6 @@
 """gallery: picture, truth and prediction side by side, in one file."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -68,3 +69,14 @@ def test_a_gallery_of_nothing_is_still_a_picture(tmp_path: Path):
     write_gallery(tmp_path / "metrics/gallery.png", [])
     with Image.open(tmp_path / "metrics/gallery.png") as gallery:
         assert gallery.size == (1488, 1)
+
+
+def test_a_gallery_takes_the_place_of_the_one_before_as_a_whole(tmp_path: Path):
+    path, earlier = tmp_path / "gallery.png", tmp_path / "earlier.png"
+    write_gallery(path, [panel("#", "#")])
+    os.link(path, earlier)  # writing into the file itself would change both
+    before = earlier.read_bytes()
+    write_gallery(path, [])
+    assert earlier.read_bytes() == before != path.read_bytes()
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["earlier.png", "gallery.png"]
+    assert path.stat().st_mode & 0o777 == 0o644

@@ -50,7 +50,6 @@ from defectseg.data.tile import read_tiles
 from defectseg.determinism import ComputeParams, set_up
 from defectseg.evaluation.training import train_model
 from defectseg.network.learner import Logs
-from defectseg.network.unet import save_unet
 from test_learner import TRAIN, VALID
 from tiny import train_params
 
@@ -59,8 +58,8 @@ left = int(left)
 
 def kill_at(name, args):
     global left
-    path = args[1] if name == "os.rename" else args[0] if name == "open" else None
-    if name == event and isinstance(path, (str, os.PathLike)) and str(path).endswith(ending):
+    path = args[{"os.rename": 1}.get(name, 0)] if name == event else None
+    if isinstance(path, (str, os.PathLike)) and str(path).endswith(ending):
         left -= 1
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -75,14 +74,22 @@ with (
     Live("speed", dvcyaml=None, save_dvc_exp=False) as speed,
 ):
     logs = Logs(live, speed, Path("models/checkpoint"))
-    network, info = train_model(read_tiles(Path(tiles)), split, params, 0, device, logs)
-save_unet(network, info, Path("models/unet.safetensors"))
+    weights = Path("models/unet.safetensors")
+    train_model(read_tiles(Path(tiles)), split, params, 0, device, logs, weights)
 """
 NEVER = ("", "", 0)
-MOMENTS = {  # when the third of four epochs is over
-    "while the checkpoint is written": ("os.rename", CHECKPOINT, 3),
-    "between checkpoint and log": ("open", "valid_loss.tsv", 5),
+MOMENTS = {  # what happens, to which file, for the how manieth time
+    "while the third checkpoint is written": ("os.rename", CHECKPOINT, 3),
+    "between the third checkpoint and its log": ("open", "valid_loss.tsv", 5),
+    "while thresholds are chosen": ("open", "masks/t08.png", 2),  # the first time it is decoded
+    "between weights and JSON": ("os.rename", "models/unet.json", 1),
+    "before the checkpoint is removed": ("os.remove", CHECKPOINT, 1),
 }
+LAST = dict.fromkeys(list(MOMENTS)[2:], 3)  # epochs from which a run goes on, counted from 0
+EPOCHS = {
+    "while the third checkpoint is written": 1,
+    "between the third checkpoint and its log": 2,
+} | LAST
 
 
 def run(
@@ -136,7 +143,8 @@ def killed(
 def test_training_twice_gives_the_same_bytes(tiles: TileSet, whole: Path, tmp_path: Path):
     assert run(tiles, tmp_path / "again").returncode == 0
     again = written(tmp_path / "again")
-    assert {"models/unet.safetensors", "models/unet.json", CHECKPOINT} <= again.keys()
+    models = {name for name in again if name.startswith("models/")}
+    assert models == {"models/unet.safetensors", "models/unet.json"}
     assert "logs/plots/metrics/valid_iou_macro.tsv" in again
     assert again == written(whole)
 
@@ -147,35 +155,56 @@ def test_an_interrupted_run_goes_on_and_writes_the_same_bytes(
     moment: str, tiles: TileSet, whole: Path, tmp_path: Path, killed: Callable[[str, Path], Path]
 ):
     folder = killed(moment, tmp_path / "killed")
-    epoch = progress_of(folder)["epoch"]
-    assert epoch == {"while the checkpoint is written": 1, "between checkpoint and log": 2}[moment]
+    assert progress_of(folder)["epoch"] == EPOCHS[moment]
     done = run(tiles, folder)
     assert done.returncode == 0, done.stderr
-    assert f"train: resuming after epoch {epoch}\n" in done.stdout
+    assert f"train: resuming after epoch {EPOCHS[moment]}\n" in done.stdout
+    assert epochs_trained(folder) == 3 - EPOCHS[moment]
     assert written(folder) == written(whole)
+
+
+def epochs_trained(folder: Path) -> int:
+    """How many epochs the last run of a folder has trained: each is logged with its speed."""
+    path = folder / "speed/plots/metrics/pictures_per_second.tsv"
+    return len(path.read_text().splitlines()) - 1 if path.exists() else 0
 
 
 @pytest.mark.slow
 def test_without_resume_an_interrupted_run_starts_anew(
     tiles: TileSet, whole: Path, tmp_path: Path, killed: Callable[[str, Path], Path]
 ):
-    folder = killed("between checkpoint and log", tmp_path / "killed")
+    folder = killed("between the third checkpoint and its log", tmp_path / "killed")
     done = run(tiles, folder, resume=False)
     assert done.returncode == 0, done.stderr
     assert "resuming" not in done.stdout
+    assert epochs_trained(folder) == 4
     assert written(folder) == written(whole)
 
 
 @pytest.mark.slow
-def test_a_checkpoint_is_safetensors_and_a_finished_one_holds_no_tensors(
-    whole: Path, tmp_path: Path, killed: Callable[[str, Path], Path]
+def test_a_finished_training_starts_anew_and_writes_the_same_bytes(
+    tiles: TileSet, whole: Path, tmp_path: Path
 ):
-    folder = killed("between checkpoint and log", tmp_path / "killed")
+    folder = tmp_path / "finished"
+    shutil.copytree(whole, folder)
+    done = run(tiles, folder)
+    assert done.returncode == 0, done.stderr
+    assert "resuming" not in done.stdout
+    assert epochs_trained(folder) == 4
+    assert written(folder) == written(whole)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_is_safetensors_with_all_that_a_run_needs(
+    tmp_path: Path, killed: Callable[[str, Path], Path]
+):
+    folder = killed("while thresholds are chosen", tmp_path / "killed")
     with safe_open(folder / CHECKPOINT, framework="pt") as file:
         parts = {name.partition(".")[0] for name in file.keys()}  # noqa: SIM118 - it is no dict
     assert parts == {"network", "best", "optimizer"}
-    assert progress_of(whole)["finished"]
-    assert (whole / CHECKPOINT).stat().st_size < 1000
+    progress = progress_of(folder)
+    assert progress.keys() == {"fingerprint", "epoch", "best_epoch", "best_score", "history"}
+    assert len(progress["history"]) == 4
 
 
 def progress_of(folder: Path) -> dict[str, Any]:
@@ -273,6 +302,25 @@ def test_training_learns(train: Callable[..., Trained]):
 def test_training_stops_early_when_nothing_improves(train: Callable[..., Trained]):
     progress = train(epochs=30, patience=2, learning_rate=1e-9).progress
     assert progress.epoch == progress.best_epoch + 2 < 29
+
+
+def test_a_training_that_stopped_early_is_not_trained_on_when_it_is_resumed(
+    train: Callable[..., Trained], tmp_path: Path
+):
+    first = train(epochs=30, patience=2, learning_rate=1e-9)
+    shown = drawn(tmp_path)
+    again = train(epochs=30, patience=2, learning_rate=1e-9)
+    assert again.progress == first.progress
+    weights, same = first.network.state_dict(), again.network.state_dict()
+    assert all(torch.equal(weights[name], same[name]) for name in weights)
+    assert drawn(tmp_path) == shown
+    assert len(shown) == 2
+
+
+def drawn(folder: Path) -> dict[str, bytes]:
+    """The pictures that DVCLive holds of the valid part."""
+    images = folder / "logs/plots/images"
+    return {path.name: path.read_bytes() for path in images.iterdir()}
 
 
 def test_a_loss_that_is_no_number_says_what_to_lower(train: Callable[..., Trained]):

@@ -8,7 +8,7 @@ import pytest
 
 from answers import Answer, ColourEngine, write_answers
 from conftest import mask
-from defectseg.confusion import count_pixels
+from defectseg.confusion import Counts, count_pixels
 from defectseg.data.tile import CLEAN
 from defectseg.evaluation.operating_point import (
     BINS,
@@ -19,7 +19,7 @@ from defectseg.evaluation.operating_point import (
     count_by_bin,
     flagged_at,
 )
-from defectseg.inference.predictor import to_mask
+from defectseg.inference.predictor import defect_probability, likeliest_kind, to_mask
 
 
 def one_class(*defect: float) -> npt.NDArray[np.float32]:
@@ -28,12 +28,19 @@ def one_class(*defect: float) -> npt.NDArray[np.float32]:
     return np.stack([1 - row, row])
 
 
+def counted(
+    probability: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8], size: int
+) -> Counts:
+    defect, kind = defect_probability(probability), likeliest_kind(probability)
+    return count_by_bin(defect, kind, truth, size)
+
+
 def choose(defect: tuple[float, ...], truth: str) -> float:
-    return best_threshold(count_by_bin(one_class(*defect), mask(truth), size=2))
+    return best_threshold(counted(one_class(*defect), mask(truth), size=2))
 
 
 def test_a_pixel_is_counted_in_the_bin_of_its_probability():
-    counts = count_by_bin(one_class(0.0, 0.255, 0.5, 1.0), mask(".#.#"), size=2)
+    counts = counted(one_class(0.0, 0.255, 0.5, 1.0), mask(".#.#"), size=2)
     assert counts.shape == (BINS, 2, 2)
     found = [tuple(map(int, cell)) for cell in np.argwhere(counts)]
     assert found == [(0, 0, 1), (25, 1, 1), (50, 0, 1), (99, 1, 1)]  # bin, truth, likeliest
@@ -41,7 +48,7 @@ def test_a_pixel_is_counted_in_the_bin_of_its_probability():
 
 def test_a_pixel_is_counted_under_its_likeliest_defect_class():
     probability = np.array([0.7, 0.1, 0.2], dtype=np.float32)[:, None, None]
-    assert np.argwhere(count_by_bin(probability, mask("1"), size=3)).tolist() == [[30, 1, 2]]
+    assert np.argwhere(counted(probability, mask("1"), size=3)).tolist() == [[30, 1, 2]]
 
 
 @pytest.mark.parametrize("threshold", [0.01, 0.3, 0.5, 0.77, 0.99])
@@ -49,7 +56,7 @@ def test_the_bins_say_what_the_masks_at_that_threshold_say(threshold: float):
     draw = np.random.default_rng(0)
     probability = draw.dirichlet([2, 1, 1], size=(40, 50)).transpose(2, 0, 1).astype(np.float32)
     truth = draw.integers(0, 3, (40, 50), dtype=np.uint8)
-    flagged = flagged_at(count_by_bin(probability, truth, size=3))[round(threshold * BINS)]
+    flagged = flagged_at(counted(probability, truth, size=3))[round(threshold * BINS)]
     assert flagged.tolist() == count_pixels(to_mask(probability, threshold), truth, 2).tolist()
 
 
@@ -84,7 +91,7 @@ def test_the_threshold_weighs_every_class_the_same():
     probability[2, 0, 4:] = 0.305, 0.405
     probability[0] = 1 - probability.sum(axis=0)
     # up to 0.30: (1 + 1/2) / 2; above 0.40: (1 + 0) / 2
-    assert best_threshold(count_by_bin(probability, mask("11112."), size=3)) == 0.3
+    assert best_threshold(counted(probability, mask("11112."), size=3)) == 0.3
 
 
 def test_the_picture_threshold_has_the_highest_youden_index():

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from conftest import mask
-from defectseg.pixels import CONTRAST_FLOOR, to_input, to_planes, to_probability
+from defectseg.pixels import CONTRAST_FLOOR, to_images, to_input, to_planes, to_probability
 
 SIDE = 32  # pixels: S
 
@@ -38,6 +38,20 @@ def test_the_whole_picture_fills_the_square():
 def test_white_is_1_and_black_is_0():
     assert to_planes(picture("# #"), SIDE)[:, 0].unique().tolist() == [1]
     assert to_planes(picture(". ."), SIDE)[:, 0].unique().tolist() == [0]
+
+
+def test_bytes_become_shares_of_full_scale_with_the_channels_first():
+    stored = torch.tensor([[[[0, 255], [51, 204], [102, 153]]]], dtype=torch.uint8)  # (1, 1, 3, 2)
+    images = to_images(stored)
+    assert images.dtype == torch.float32
+    expected = torch.tensor([[[[0.0, 0.2, 0.4]], [[1.0, 0.8, 0.6]]]])  # (1, 2, 1, 3)
+    torch.testing.assert_close(images, expected)
+
+
+def test_stored_planes_come_back_as_they_were_stored():
+    planes = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1).expand(2, 16, 16, 3)
+    back = (to_images(planes) * 255.0).round().to(torch.uint8).permute(0, 2, 3, 1)
+    assert torch.equal(back, planes)
 
 
 def test_channels_keep_their_order():

@@ -6,7 +6,7 @@ import pytest
 
 from answers import Answer, ColourEngine, paint
 from conftest import mask
-from defectseg.inference.predictor import defect_probability, predict, to_mask
+from defectseg.inference.predictor import defect_probability, likeliest_kind, predict, to_mask
 
 
 def probabilities(*pixels: tuple[float, ...]) -> npt.NDArray[np.float32]:
@@ -22,6 +22,11 @@ def test_a_defect_is_as_likely_as_the_background_is_not():
 def test_rounding_never_leaves_the_range_of_a_probability():
     probability = probabilities((1.0000001, 0.0), (-0.0000001, 1.0))
     assert defect_probability(probability).tolist() == [[0, 1]]
+
+
+def test_the_likeliest_kind_is_a_defect_class_even_where_none_is_likely():
+    kind = likeliest_kind(probabilities((0.9, 0.02, 0.08), (0.2, 0.5, 0.3), (1.0, 0.0, 0.0)))
+    assert (kind.tolist(), kind.dtype) == ([[2, 1, 1]], np.uint8)  # of equals the first
 
 
 def test_a_pixel_gets_the_likeliest_defect_class_even_where_the_background_is_likelier():
@@ -47,6 +52,15 @@ def test_a_prediction_has_the_size_of_the_picture():
     prediction = predict(ColourEngine(), paint(answer), 0.5)
     assert prediction.probability.shape == (3, 3, 4)
     assert prediction.mask.tolist() == mask(answer.said).tolist()
+
+
+def test_a_prediction_carries_what_its_mask_and_score_come_from():
+    answer = Answer("a", "crack", "s", truth="", said=".12", grey=51)
+    prediction = predict(ColourEngine(), paint(answer), 0.5)
+    assert prediction.defect[0].tolist() == pytest.approx([0, 0.2, 0.2])
+    assert prediction.kind.tolist() == [[1, 1, 2]]
+    assert prediction.mask.tolist() == [[0, 0, 0]]
+    assert prediction.defect.tolist() == defect_probability(prediction.probability).tolist()
 
 
 def test_the_score_is_the_highest_defect_probability_of_any_pixel():

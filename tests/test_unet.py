@@ -2,17 +2,27 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
+from conftest import FileServer
 from defectseg.errors import ModelFileError, TrainingError
-from defectseg.network.unet import build_unet, file_digest, load_unet, save_unet
+from defectseg.network.unet import (
+    answers,
+    build_unet,
+    file_digest,
+    hub_or_cache,
+    load_unet,
+    save_unet,
+)
 from defectseg.pixels import to_input
 from tiny import CLASSES, model_info, network, network_params
 
@@ -86,6 +96,15 @@ def test_only_two_files_are_left_and_others_may_read_them(weights: Path):
         "unet.safetensors",
     ]
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in weights.parent.iterdir())
+
+
+def test_a_model_takes_the_place_of_the_one_before_as_a_whole(weights: Path, tmp_path: Path):
+    before = weights.read_bytes()
+    for name in ("unet.safetensors", "unet.json"):
+        os.link(weights.parent / name, tmp_path / name)  # writing into it would change both
+    save_unet(network(in_channels=3), model_info(threshold=0.5), weights)
+    assert (tmp_path / "unet.safetensors").read_bytes() == before != weights.read_bytes()
+    assert json.loads((tmp_path / "unet.json").read_text())["threshold"] == 0.37
 
 
 def test_the_same_network_gives_the_same_bytes(weights: Path, tmp_path: Path):
@@ -178,24 +197,76 @@ def test_a_file_of_weights_that_is_not_there_is_not_looked_for_in_the_hub():
 
 BUILD = """
 import sys
+import time
+
 from defectseg.network.unet import build_unet
 from tiny import network_params
 
-build_unet(network_params(encoder=sys.argv[1], encoder_weights="imagenet"), 1)
+start = time.perf_counter()
+try:
+    build_unet(network_params(encoder=sys.argv[1], encoder_weights="imagenet"), 1)
+finally:
+    print(time.perf_counter() - start)
 """
+NOWHERE = "http://127.0.0.1:1"  # nothing listens there
 
 
 @pytest.mark.parametrize("encoder", ["resnet18", "tu-resnet10t"])
-def test_a_hub_out_of_reach_says_what_else_to_give(encoder: str, tmp_path: Path):
+def test_a_hub_out_of_reach_says_within_seconds_what_else_to_give(encoder: str, tmp_path: Path):
     done = subprocess.run(
         [sys.executable, "-c", BUILD, encoder],
         cwd=Path(__file__).parent,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
+        env=os.environ | {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": NOWHERE, "HF_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
     )
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("defectseg.errors.TrainingError: "), done.stderr
+    assert float(done.stdout) < 8  # seconds
     assert "'imagenet' cannot be built" in last
     assert "give train.network.encoder_weights the path of a .safetensors file, or null" in last
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that takes calls and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_any_answer_is_an_answer(file_server: FileServer):
+    file_server.statuses = [404, 503]
+    assert [answers(file_server.url) for _ in range(3)] == [True, True, True]
+
+
+@pytest.mark.parametrize("url", [NOWHERE, "no address"])
+def test_where_nobody_listens_nobody_answers(url: str):
+    assert not answers(url)
+
+
+def test_a_server_that_keeps_silent_does_not_answer(silent: str):
+    assert not answers(silent)
+
+
+@pytest.mark.parametrize(
+    ("ask", "there", "offline"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_only_a_hub_that_was_asked_and_kept_silent_is_not_asked_again(
+    ask: bool, there: bool, offline: bool, file_server: FileServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", file_server.url if there else NOWHERE)
+    with pytest.raises(ZeroDivisionError), hub_or_cache(ask):
+        assert constants.is_offline_mode() == offline
+        raise ZeroDivisionError
+    assert not constants.is_offline_mode()
+
+
+def test_who_wants_no_hub_gets_none(monkeypatch: pytest.MonkeyPatch, file_server: FileServer):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "ENDPOINT", file_server.url)
+    with hub_or_cache(ask=True):
+        assert constants.is_offline_mode()
+    assert constants.is_offline_mode()
+    assert file_server.requests == []

@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -42,18 +43,29 @@ def set_up(params: ComputeParams) -> torch.device:
 
 
 def choose_device(wish: str) -> torch.device:
-    """Turn `auto` into cuda, mps or cpu, in this order."""
-    there = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
+    """Turn `auto` into cuda, mps or cpu, in this order.
+
+    Raises:
+        ParamsError: The device is not there; names those that are.
+    """
+    return pick_device(wish, devices_here())
+
+
+def devices_here() -> list[str]:
+    """What this machine can compute on, best first: such as cuda:0, cuda:1, cpu."""
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return [*(f"cuda:{index}" for index in range(cuda)), *mps, "cpu"]
+
+
+def pick_device(wish: str, there: Sequence[str]) -> torch.device:
+    """Take the wish if it is there, with its number or without; `auto` takes the first kind."""
+    kinds = [name.partition(":")[0] for name in there]
     if wish == "auto":
-        return torch.device(next(name for name, works in there.items() if works))
-    if not there[wish.split(":")[0]]:
-        have = ", ".join(name for name, works in there.items() if works)
+        return torch.device(kinds[0])
+    if wish not in {*there, *kinds}:
         raise ParamsError(
-            f"params.yaml: compute.device: {wish} is not here; this machine has {have}"
+            f"params.yaml: compute.device: {wish} is not here; this machine has {', '.join(there)}"
         )
     return torch.device(wish)
 

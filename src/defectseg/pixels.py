@@ -29,12 +29,17 @@ def to_planes(pictures: Tensor, image_size: int) -> Tensor:
     The last plane is the texture: how much each spot differs from its neighbours at the picture's
     own resolution. Shrinking averages grinding marks away, but not the measure of their strength.
     """
-    images = pictures.permute(0, 3, 1, 2).float() / 255.0
+    images = to_images(pictures)
     grey = images.mean(dim=1, keepdim=True)
     around = avg_pool2d(grey, TEXTURE_SIDE, 1, TEXTURE_SIDE // 2, count_include_pad=False)
     texture = TEXTURE_GAIN * (grey - around).abs() / (around + DARK)
     planes = torch.cat([images, texture.clamp(0.0, 1.0)], dim=1)
     return resize(planes, (image_size, image_size))
+
+
+def to_images(pixels: Tensor) -> Tensor:
+    """uint8 pictures or stored planes (N, H, W, C) in 0..255 → float32 (N, C, H, W) in [0, 1]."""
+    return pixels.permute(0, 3, 1, 2).float() / 255.0
 
 
 def standardize(planes: Tensor) -> Tensor:

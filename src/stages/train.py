@@ -9,7 +9,6 @@ from defectseg.data.tile import read_tiles
 from defectseg.determinism import ComputeParams, set_up
 from defectseg.evaluation.training import train_model
 from defectseg.network.learner import Logs, TrainParams
-from defectseg.network.unet import save_unet
 from defectseg.params import read_params
 from defectseg.stage import run_stage
 
@@ -28,10 +27,8 @@ def main() -> None:
     device = set_up(compute)
     with Live(LOGS, **ALONE) as live, Live(SPEED, **ALONE) as speed:
         logs = Logs(live, speed, CHECKPOINT)
-        network, info = train_model(
-            read_tiles(TILES), read_split(SPLIT), params, compute.seed, device, logs
-        )
-    save_unet(network, info, MODEL)
+        tiles, split = read_tiles(TILES), read_split(SPLIT)
+        info = train_model(tiles, split, params, compute.seed, device, logs, MODEL)
     print(f"train: best epoch {info.best_epoch} of {params.epochs}, threshold {info.threshold:.2f}")
 
 

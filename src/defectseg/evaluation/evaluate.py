@@ -16,7 +16,7 @@ from defectseg.evaluation.metrics import ScoredPicture, evaluate_pictures
 from defectseg.evaluation.operating_point import BINS, count_by_bin, flagged_at
 from defectseg.files import write_csv, write_json
 from defectseg.inference.engine import Engine
-from defectseg.inference.predictor import defect_probability, predict
+from defectseg.inference.predictor import predict
 from defectseg.network.unet import ModelInfo
 from defectseg.params import Section
 
@@ -82,11 +82,11 @@ def score_pictures(
     for tile in tqdm(test.tiles, desc="evaluate", unit="picture"):
         prediction = predict(engine, test.picture(tile, info.network.in_channels), info.threshold)
         true_mask = test.mask(tile)
-        by_bin += count_by_bin(prediction.probability, true_mask, size)
+        by_bin += count_by_bin(prediction.defect, prediction.kind, true_mask, size)
         confusion = count_pixels(prediction.mask, true_mask, len(info.classes))
-        where = int(defect_probability(prediction.probability).argmax())
-        kind = prediction.probability[1:].reshape(size - 1, -1)[:, where].argmax()
-        pictures.append(ScoredPicture(tile, confusion, prediction.score, info.classes[int(kind)]))
+        top_kind = int(prediction.kind.flat[prediction.defect.argmax()])
+        top_class = info.classes[top_kind - 1]
+        pictures.append(ScoredPicture(tile, confusion, prediction.score, top_class))
     return pictures, by_bin
 
 

@@ -1,6 +1,5 @@
 """Pictures with their true and predicted masks in, one PNG out that a person looks at."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from defectseg.files import replace_atomically
 from defectseg.overlay import overlay, to_rgb
 
 CELL = 240  # pixels: the longer side of a picture in the gallery
@@ -38,10 +38,8 @@ def write_gallery(path: Path, panels: Sequence[Panel], columns: int = 2) -> None
         for column, image in enumerate(row):
             sheet.paste(image, (column * (width // columns), top))
         top += height + GAP
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", optimize=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(buffer.getvalue())
+    with replace_atomically(path) as staging:
+        sheet.save(staging, "PNG", optimize=True)
 
 
 def draw_panel(panel: Panel) -> Image.Image:

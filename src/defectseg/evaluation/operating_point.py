@@ -13,7 +13,7 @@ from tqdm import tqdm
 from defectseg.confusion import Counts, iou_macro
 from defectseg.data.tile import TileSet
 from defectseg.inference.engine import Engine
-from defectseg.inference.predictor import defect_probability
+from defectseg.inference.predictor import defect_probability, likeliest_kind
 
 BINS = 100  # thresholds tried: 0.01, 0.02, … 0.99
 
@@ -37,19 +37,29 @@ def choose_operating_point(engine: Engine, valid: TileSet, channels: int) -> Ope
     scores = []
     for tile in tqdm(valid.tiles, desc="operating point", unit="picture"):
         probability = engine.run(valid.picture(tile, channels)[None])[0]
-        counts += count_by_bin(probability, valid.mask(tile), size)
-        scores.append(float(defect_probability(probability).max()))
+        defect, kind = defect_probability(probability), likeliest_kind(probability)
+        counts += count_by_bin(defect, kind, valid.mask(tile), size)
+        scores.append(float(defect.max()))
     defects = np.array([tile.is_defect for tile in valid.tiles])
     threshold = best_threshold(counts)
     return OperatingPoint(threshold, best_picture_threshold(np.array(scores), defects, threshold))
 
 
 def count_by_bin(
-    probability: npt.NDArray[np.float32], true_mask: npt.NDArray[np.uint8], size: int
+    defect: npt.NDArray[np.float32],
+    kind: npt.NDArray[np.uint8],
+    true_mask: npt.NDArray[np.uint8],
+    size: int,
 ) -> Counts:
-    """Pixels (B, M, M) by bin of the defect probability, true class and likeliest defect class."""
-    bins = np.minimum((defect_probability(probability) * BINS).astype(np.int64), BINS - 1)
-    kind = 1 + probability[1:].argmax(axis=0)
+    """Pixels (B, M, M) by bin of the defect probability, true class and likeliest defect class.
+
+    Args:
+        defect: (H, W) in [0, 1].
+        kind: (H, W) in 1..K.
+        true_mask: (H, W) in 0..K.
+        size: M.
+    """
+    bins = np.minimum((defect * BINS).astype(np.int64), BINS - 1)
     cells = (bins * size + true_mask) * size + kind
     return np.bincount(cells.ravel(), minlength=BINS * size * size).reshape(BINS, size, size)
 

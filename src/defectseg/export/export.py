@@ -10,7 +10,7 @@ from defectseg.data.tile import TileSet
 from defectseg.errors import ExportError
 from defectseg.export.graph import export_graph
 from defectseg.export.parity import choose_pictures, compare_engines
-from defectseg.files import write_json
+from defectseg.files import remove_leftovers, replace_atomically, write_json
 from defectseg.inference.onnx_engine import OnnxEngine
 from defectseg.inference.torch_engine import TorchEngine
 from defectseg.network.unet import ModelInfo, file_digest
@@ -37,22 +37,23 @@ def export_model(
     """Export, compare on test pictures of many sizes, and refuse a graph that differs.
 
     Raises:
-        ExportError: A probability differs by more than `tolerance`; the graph is not left behind.
+        ExportError: A probability differs by more than `tolerance`; an earlier graph stays.
     """
-    export_graph(network, info, weights, path, params.opset)
-    tiles = choose_pictures(test.tiles, params.pictures)
+    tiles = tuple(choose_pictures(test.tiles, params.pictures))
+    chosen = TileSet(test.folder, test.classes, tiles)
     torch_engine = TorchEngine(network, info.image_size, torch.device("cpu"))
-    chosen = TileSet(test.folder, test.classes, tuple(tiles))
-    parity = compare_engines(
-        torch_engine, OnnxEngine(path, threads=torch.get_num_threads()), info, chosen
-    )
-    difference = parity["max_abs_probability_difference"]
-    if not difference <= params.tolerance:
-        path.unlink()
-        raise ExportError(
-            f"the exported graph differs from torch by {difference:.2g} in a probability on "
-            f"{len(tiles)} test pictures; params.yaml: export.tolerance allows {params.tolerance:g}"
-        )
+    remove_leftovers(path)
+    with replace_atomically(path) as staging:
+        export_graph(network, info, weights, staging, params.opset)
+        exported = OnnxEngine(staging, threads=torch.get_num_threads())
+        parity = compare_engines(torch_engine, exported, info, chosen)
+        difference = parity["max_abs_probability_difference"]
+        if not difference <= params.tolerance:
+            raise ExportError(
+                f"the exported graph differs from torch by {difference:.2g} in a probability on "
+                f"{len(tiles)} test pictures; "
+                f"params.yaml: export.tolerance allows {params.tolerance:g}"
+            )
     facts = {"engine": "onnxruntime", "opset": params.opset, "sha256": file_digest(path)}
     write_json(report, facts | parity)
     return parity

@@ -61,10 +61,7 @@ def export_graph(
     metadata = describe(info, weights)
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.part")
-    staging.write_bytes(model.SerializeToString(deterministic=True))
-    staging.replace(path)
+    path.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def strip_paths(model: onnx.ModelProto) -> None:

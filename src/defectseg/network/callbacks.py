@@ -26,7 +26,7 @@ from defectseg.network.checkpoint import (
 from defectseg.network.decoded import Decoded
 from defectseg.network.sampling import RatioSampler
 from defectseg.overlay import overlay
-from defectseg.pixels import TEXTURE_PLANES, standardize
+from defectseg.pixels import TEXTURE_PLANES, standardize, to_images
 
 
 class Prepare(Callback):
@@ -46,7 +46,7 @@ class Prepare(Callback):
 
     def before_batch(self) -> None:
         """Stored (B, S, S, C + 1) uint8 → input (B, C + 1, S, S) float32."""
-        images, masks = self.xb[0].permute(0, 3, 1, 2).float() / 255.0, self.yb[0]
+        images, masks = to_images(self.xb[0]), self.yb[0]
         if self.training:
             images, masks = augment(images, masks, self._params, self._draw)
         images = standardize(images).contiguous(memory_format=torch.channels_last)
@@ -153,8 +153,7 @@ class Keeper(Callback):
             self.best = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
         self.progress.epoch = self.epoch
         self.progress.history.append(self._logged())
-        if self.epoch + 1 < self.n_epoch:
-            self._save()
+        self._save()
 
     def _logged(self) -> dict[str, float]:
         losses = dict(
@@ -184,6 +183,12 @@ class EpochLog(Callback):
         for logged in keeper.progress.history:
             write_epoch(live, logged)
 
+    def before_fit(self) -> None:
+        """Draw what a resumed run had drawn: it may have no epoch left to draw after."""
+        if self._keeper.progress.history:
+            self.model.eval()
+            self._draw_overlays()
+
     def before_train(self) -> None:
         """Start the clock."""
         self._start = time.perf_counter()
@@ -210,7 +215,7 @@ class EpochLog(Callback):
     def _draw_overlays(self) -> None:
         for index, tile in enumerate(self._shown.tiles.tiles):
             picture, true_mask = self._shown.pictures[index], self._shown.masks[index]
-            image = torch.from_numpy(picture.copy())[None].permute(0, 3, 1, 2).float() / 255.0
+            image = to_images(torch.from_numpy(picture.copy())[None])
             with torch.no_grad():
                 logits = self.model(standardize(image).to(next(self.model.parameters()).device))
             pred_mask = logits[0].argmax(0).cpu().numpy().astype(np.uint8)

@@ -1,7 +1,8 @@
 """The state of a running training in, one file out, and back: an interruption costs one epoch.
 
 No pickle: tensors by name, and the rest as JSON in the file's header. The file takes its name only
-when it is whole. A finished training leaves a header without tensors, so that DVC has its out.
+when it is whole. It stays until the model is written: a run that is killed after its last epoch
+trains none again.
 """
 
 import json
@@ -13,6 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from defectseg.files import remove_leftovers, replace_atomically
 
 CHECKPOINT = "last.safetensors"
 HEADER = "defectseg"
@@ -27,29 +30,32 @@ class Progress:
     best_epoch: int = -1
     best_score: float = -1.0  # valid macro IoU of that epoch
     history: list[dict[str, float]] = field(default_factory=list)  # what each epoch logged
-    finished: bool = False
 
 
 def save_checkpoint(folder: Path, progress: Progress, tensors: dict[str, Tensor]) -> None:
     """Write the checkpoint of a folder, replacing the one before in one step."""
-    folder.mkdir(parents=True, exist_ok=True)
-    staging = folder / f".{CHECKPOINT}.part"
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(whole, staging, metadata={HEADER: json.dumps(asdict(progress))})
-    staging.replace(folder / CHECKPOINT)
+    with replace_atomically(folder / CHECKPOINT) as staging:
+        save_file(whole, staging, metadata={HEADER: json.dumps(asdict(progress))})
 
 
 def load_checkpoint(folder: Path, fingerprint: str) -> tuple[Progress, dict[str, Tensor]]:
-    """The unfinished training of this fingerprint, or a fresh start where there is none."""
+    """The training of this fingerprint that wrote no model yet, or a fresh start without one."""
     try:
         with safe_open(folder / CHECKPOINT, framework="pt") as file:
             progress = Progress(**json.loads((file.metadata() or {})[HEADER]))
-            if progress.fingerprint == fingerprint and not progress.finished:
+            if progress.fingerprint == fingerprint:
                 names = file.keys()  # a safe_open is no dict: it cannot be iterated over itself
                 return progress, {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         pass  # none, or of another version: start anew
     return Progress(fingerprint), {}
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Remove the checkpoint of a folder, and what runs left that were killed while they wrote."""
+    remove_leftovers(folder / CHECKPOINT)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -34,7 +34,6 @@ from defectseg.network.checkpoint import (
     Progress,
     load_checkpoint,
     restore_optimizer,
-    save_checkpoint,
     without_prefix,
 )
 from defectseg.network.decoded import Decoded
@@ -103,7 +102,9 @@ def train_unet(
     device: torch.device,
     seed: int,
 ) -> Trained:
-    """Train, or resume the unfinished training of the same fingerprint.
+    """Train, or resume the training of the same fingerprint that left a checkpoint.
+
+    The checkpoint of the last epoch stays: whoever has used the network removes it.
 
     Raises:
         TrainingError: There is nothing to learn from, the loss is no number, or memory runs out.
@@ -125,7 +126,6 @@ def train_unet(
     learn.add_cbs([Prepare(params.augment, sampler, seed), scores, keeper, log, bar])
     _fit(learn, params, progress, tensors)
     network.load_state_dict(keeper.best)
-    save_checkpoint(logs.checkpoint, Progress(fingerprint, finished=True), {})
     return Trained(network.to(memory_format=torch.contiguous_format).eval(), progress)
 
 

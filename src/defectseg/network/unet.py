@@ -5,22 +5,27 @@ Ronneberger, Fischer and Brox, "U-Net", 2015; encoder and decoder are segmentati
 
 import difflib
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import requests
 import segmentation_models_pytorch as smp
 import timm
 import torch
+from huggingface_hub import constants
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from defectseg.errors import ModelFileError, TrainingError
-from defectseg.files import write_atomically
+from defectseg.files import remove_leftovers, replace_atomically, write_atomically
 from defectseg.params import Section
 from defectseg.pixels import TEXTURE_PLANES
 
 STAGES = 5  # the encoder halves the picture five times: hence the multiple of 32
+HUB_PATIENCE = 3  # seconds
 
 
 class NetworkParams(Section):
@@ -60,22 +65,47 @@ def build_unet(params: NetworkParams, classes: int) -> torch.nn.Module:
     if hub and params.encoder.startswith("tu-"):
         hub = True  # timm has one set of weights for each name and tag
     try:
-        network = smp.Unet(
-            params.encoder,
-            encoder_weights=hub,
-            decoder_channels=params.decoder_channels,
-            in_channels=params.in_channels + TEXTURE_PLANES,
-            classes=1 + classes,
-        )
+        with hub_or_cache(ask=bool(hub)):
+            network = smp.Unet(
+                params.encoder,
+                encoder_weights=hub,
+                decoder_channels=params.decoder_channels,
+                in_channels=params.in_channels + TEXTURE_PLANES,
+                classes=1 + classes,
+            )
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise TrainingError(
             f"the encoder {params.encoder!r} with weights {params.encoder_weights!r} cannot be "
-            f"built: {error}. Pretrained weights come from a hub at run time: where it is out of "
-            "reach, give train.network.encoder_weights the path of a .safetensors file, or null"
+            f"built: {error}. Pretrained weights come from the hub {constants.ENDPOINT} at run "
+            "time: where it is out of reach, give train.network.encoder_weights the path of a "
+            ".safetensors file, or null"
         ) from error
     if path:
         load_encoder(network, path)
     return network  # type: ignore[no-any-return]
+
+
+@contextmanager
+def hub_or_cache(ask: bool) -> Iterator[None]:
+    """Inside, a hub that does not answer is not asked again: its client looks into its cache only.
+
+    Left alone, the client asks for up to a minute before it gives up.
+    """
+    was_offline = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = was_offline or (ask and not answers(constants.ENDPOINT))
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = was_offline
+
+
+def answers(url: str) -> bool:
+    """Whether a server gives any answer within `HUB_PATIENCE`."""
+    try:
+        requests.head(url, timeout=HUB_PATIENCE)
+    except requests.RequestException:
+        return False
+    return True
 
 
 def weights_path(encoder_weights: str | None) -> Path | None:
@@ -126,13 +156,13 @@ def load_encoder(network: torch.nn.Module, path: Path) -> None:
 
 def save_unet(network: torch.nn.Module, info: ModelInfo, weights: Path) -> None:
     """Write the weights and, beside them, the JSON of the same stem."""
-    weights.parent.mkdir(parents=True, exist_ok=True)
-    staging = weights.with_name(f".{weights.name}.part")
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    save_file(state, staging)
-    staging.chmod(0o644)  # safetensors writes files that only their owner can read
-    staging.replace(weights)
-    with write_atomically(weights.with_suffix(".json")) as file:
+    beside = weights.with_suffix(".json")
+    for path in (weights, beside):
+        remove_leftovers(path)
+    with replace_atomically(weights) as staging:
+        save_file(state, staging)
+    with write_atomically(beside) as file:
         file.write(info.model_dump_json(indent=2) + "\n")
 
 
