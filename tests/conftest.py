@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import yaml
 from PIL import Image
 
 from defectseg.data.load import LoadParams
@@ -78,7 +79,10 @@ def load_params(source: Path | str, **changes: Any) -> LoadParams:
         "mask_kind": "auto",
         "mask_threshold": 127,
         "classes": None,
-        "on_empty_mask": "exclude",
+        "rename": {},
+        "ignore": (),
+        "keep_empty": False,
+        "bit_depth": 16,
         "max_download_mb": 10,
         "max_unpacked_mb": 100,
         "max_files": 1000,
@@ -90,9 +94,28 @@ def load_params(source: Path | str, **changes: Any) -> LoadParams:
             "width": (96, 120),
             "height": (96, 120),
         },
-        "surfaces": {"similarity": 0.5, "neighbours": 5},
+        "surfaces": surface_params(),
+        "checks": committed_checks(),
     }
     return LoadParams.model_validate(params | changes)
+
+
+def surface_params(**changes: Any) -> dict[str, Any]:
+    """The params of data_load.surfaces, with some of them changed."""
+    params = {
+        "source": "pixels",
+        "column": "surface",
+        "regex": None,
+        "similarity": 0.5,
+        "neighbours": 5,
+    }
+    return params | changes
+
+
+def committed_checks(**changes: Any) -> dict[str, Any]:
+    """The params of data_load.checks as params.yaml has them, with some of them changed."""
+    content = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text("utf-8"))
+    return dict(content["data_load"]["checks"]) | changes
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from defectseg.data.archives import RATIO_FREE, Limits, unpack
+from defectseg.data.sources.archives import RATIO_FREE, Limits, unpack
 from defectseg.errors import SourceError
 
 LIMITS = Limits(files=100, unpacked_bytes=50_000_000, ratio=100)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import FileServer
-from defectseg.data.download import download
+from defectseg.data.sources.download import download
 from defectseg.errors import SourceError
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from conftest import (
+    committed_checks,
     load_params,
     mask,
     save_array,
@@ -24,7 +25,7 @@ from conftest import (
     write_mask,
     write_picture,
 )
-from defectseg.data.load import load_tiles
+from defectseg.data.load import Places, load_tiles
 from defectseg.data.tile import CLEAN, TileSet, read_tiles
 from defectseg.errors import DataError, LayoutError, OffendersError, SourceError
 
@@ -40,11 +41,26 @@ def project(tmp_path: Path) -> Path:
 
 
 def load(project: Path, source: Path | str, **changes: Any) -> TileSet:
-    return load_tiles(load_params(source, **changes), project / "data/tiles", report_of(project))
+    return load_tiles(load_params(source, **changes), places_of(project)).tile_set
+
+
+def places_of(project: Path) -> Places:
+    return Places(
+        tiles=project / "data/tiles",
+        report=project / "data/report",
+        quarantine=project / "data/quarantine.csv",
+        summary=report_of(project),
+        quality=project / "metrics/data_quality.json",
+        rejected=project / "data/rejected",
+    )
 
 
 def report_of(project: Path) -> Path:
     return project / "metrics/data_load.json"
+
+
+def quarantine_of(project: Path, folder: str = "data") -> list[str]:
+    return (project / folder / "quarantine.csv").read_text().splitlines()
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -114,7 +130,7 @@ def test_the_report_counts_what_was_loaded(class_folders: Path, project: Path):
     assert (report["pictures"], report["surfaces"]) == (4, surfaces)
     assert report["classes"]["crack"] == {"pictures": 1, "surfaces": 1, "defect_px": 36}
     assert report["classes"][CLEAN]["pictures"] == 2
-    assert report["empty_masks"] == {"on_empty_mask": "exclude", "ids": ["c2"]}
+    assert report["left_out"] == {"empty_mask": 1}
     assert report["ignored"] == {"pictures": 1, "first": ["cover.jpg"]}
     assert report["re_encoded"] == 0
 
@@ -165,24 +181,63 @@ def test_a_mask_fits_the_picture_as_its_exif_turns_it(tmp_path: Path, project: P
 # What may happen to a defect picture with an empty mask.
 
 
+def test_a_defect_picture_with_an_empty_mask_is_left_out_and_listed(
+    class_folders: Path, project: Path
+):
+    write_mask(class_folders / IMGS / "c2.png", area=0)
+    assert [tile.id for tile in load(project, class_folders).tiles] == ["b1", "c1", "f1", "f2"]
+    assert quarantine_of(project) == [
+        "file,check,reason",
+        f"{IMGS}/c2.png,empty_mask,defect pictures with an empty mask",
+    ]
+
+
 def test_a_defect_picture_with_an_empty_mask_may_be_kept(class_folders: Path, project: Path):
     write_mask(class_folders / IMGS / "c2.png", value=127)
-    tile = load(project, class_folders, on_empty_mask="keep").tiles[2]
+    tile = load(project, class_folders, keep_empty=True).tiles[2]
     assert (tile.id, tile.defect_class, tile.defect_px) == ("c2", "crack", 0)
-    report = json.loads(report_of(project).read_text())
-    assert report["empty_masks"] == {"on_empty_mask": "keep", "ids": ["c2"]}
+    assert json.loads(report_of(project).read_text())["left_out"] == {}
+    assert quarantine_of(project) == ["file,check,reason"]
 
 
 def test_a_defect_picture_with_an_empty_mask_may_be_an_error(class_folders: Path, project: Path):
     write_mask(class_folders / IMGS / "c2.png", area=0)
     with pytest.raises(OffendersError, match=rf"empty mask \(1\):\n  {IMGS}/c2\.png"):
-        load(project, class_folders, on_empty_mask="fail")
+        load(project, class_folders, checks=committed_checks(empty_mask="error"))
+
+
+def test_a_fault_that_is_only_a_warning_leaves_its_picture_out(class_folders: Path, project: Path):
+    truncate(class_folders / IMGS / "c1.jpg")
+    (class_folders / IMGS / "c2.png").unlink()
+    checks = committed_checks(unreadable="warning", no_mask="off")
+    tile_set = load(project, class_folders, checks=checks)
+    assert [tile.id for tile in tile_set.tiles] == ["b1", "f1", "f2"]
+    assert [row.split(",")[:2] for row in quarantine_of(project)[1:]] == [
+        [f"{IMGS}/c2.jpg", "no_mask"],
+        [f"{IMGS}/c1.jpg", "unreadable"],
+    ]
+    found = json.loads(places_of(project).quality.read_text())
+    assert "unreadable" in json.dumps(found)
+
+
+def test_refused_data_leave_a_page_to_look_at_until_they_are_mended(
+    class_folders: Path, project: Path
+):
+    whole = (class_folders / IMGS / "c1.jpg").read_bytes()
+    truncate(class_folders / IMGS / "c1.jpg")
+    with pytest.raises(OffendersError, match=r"Look at .*data/rejected/index\.html"):
+        load(project, class_folders)
+    assert "c1.jpg" in (project / "data/rejected/index.html").read_text()
+    assert quarantine_of(project, "data/rejected")[1].startswith(f"{IMGS}/c1.jpg,unreadable,")
+    (class_folders / IMGS / "c1.jpg").write_bytes(whole)
+    load(project, class_folders)
+    assert names_in(project / "data") == ["quarantine.csv", "report", "tiles"]
 
 
 def test_a_set_of_which_nothing_is_left_is_an_error(tmp_path: Path, project: Path):
     source = write_class_folders(tmp_path / "in", {"MT_Crack": ["a"]})
     write_mask(source / IMGS / "a.png", area=0)
-    with pytest.raises(DataError, match="no picture is left"):
+    with pytest.raises(DataError, match="There is no picture left"):
         load(project, source)
 
 
@@ -243,8 +298,8 @@ def test_bad_input_stops_with_a_message_and_leaves_earlier_outputs(
     spoil(class_folders)
     with pytest.raises(OffendersError, match=expected):
         load(project, class_folders)
+    shutil.rmtree(project / "data/rejected")
     assert snapshot(project) == before
-    assert names_in(project / "data") == ["tiles"]
 
 
 def test_an_empty_folder_leaves_earlier_outputs(class_folders: Path, project: Path):
@@ -323,6 +378,7 @@ KILLED_RUN = """
 import os, signal, sys
 from pathlib import Path
 from conftest import load_params
+from test_load import places_of
 from defectseg.data.load import load_tiles
 
 source, project, event, ending = sys.argv[1:]
@@ -334,7 +390,7 @@ def kill_at(name, args):
 
 params = load_params(source)
 sys.addaudithook(kill_at)
-load_tiles(params, Path(project) / "data/tiles", Path(project) / "metrics/data_load.json")
+load_tiles(params, places_of(Path(project)))
 """
 
 
@@ -359,23 +415,23 @@ def test_after_a_killed_run_the_earlier_tiles_are_there_and_the_next_run_succeed
         load(project, "nowhere")
     assert snapshot(project) == before
     assert load(project, class_folders).tiles[1].defect_px == 9
-    assert names_in(project / "data") == ["tiles"]
+    assert names_in(project / "data") == ["quarantine.csv", "report", "tiles"]
 
 
 FULL_DISK = """
 import os, sys
 from pathlib import Path
 from conftest import load_params
-from test_load import names_in, snapshot
+from test_load import names_in, places_of, snapshot
 from defectseg.data.load import load_tiles
 from defectseg.errors import DataError
 
 small, large, disk = sys.argv[1:]
-tiles, report = Path(disk) / "data/tiles", Path(disk) / "metrics/data_load.json"
-load_tiles(load_params(small), tiles, report)
+places = places_of(Path(disk))
+load_tiles(load_params(small), places)
 before = snapshot(Path(disk))
 try:
-    load_tiles(load_params(large), tiles, report)
+    load_tiles(load_params(large), places)
 except DataError as error:
     print(error)
 print("as before:", snapshot(Path(disk)) == before, names_in(Path(disk) / "data"))
@@ -398,7 +454,7 @@ def test_a_full_disk_stops_with_a_message_and_leaves_earlier_outputs(
     message, _, state = done.stdout.strip().rpartition("\n")
     assert f"the disk of {disk}/data/.tiles." in message
     assert "MB free, at least 0.4 MB needed in all" in message
-    assert state == "as before: True ['tiles']"
+    assert state == "as before: True ['quarantine.csv', 'report', 'tiles']"
 
 
 def run_python(

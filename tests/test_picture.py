@@ -1,27 +1,37 @@
 """picture: what becomes of the bytes of a picture or a mask, whoever made them."""
 
-import io
 import struct
 import zlib
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from conftest import mask
-from defectseg.data.picture import MAX_PIXELS, decode_mask, decode_picture
+from defectseg.data.picture import (
+    MAX_PIXELS,
+    decode_colours,
+    decode_mask,
+    decode_picture,
+    read_header,
+    read_size,
+)
 from defectseg.errors import DataError
+from picture_files import RAMP, encode, grey_of
 
-RAMP = Image.fromarray(np.arange(0, 240, 5, dtype=np.uint8).reshape(6, 8))
+UPRIGHT = {  # of 123 above 456, by the EXIF orientation that it is stored with
+    1: [[1, 2, 3], [4, 5, 6]],
+    2: [[3, 2, 1], [6, 5, 4]],
+    3: [[6, 5, 4], [3, 2, 1]],
+    4: [[4, 5, 6], [1, 2, 3]],
+    5: [[1, 4], [2, 5], [3, 6]],
+    6: [[4, 1], [5, 2], [6, 3]],
+    7: [[6, 3], [5, 2], [4, 1]],
+    8: [[3, 6], [2, 5], [1, 4]],
+}
 ORIENTATION = 0x0112  # the EXIF tag
-
-
-def encode(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, form, **options)
-    return buffer.getvalue()
 
 
 def claim_size(content: bytes, width: int, height: int) -> bytes:
@@ -30,14 +40,10 @@ def claim_size(content: bytes, width: int, height: int) -> bytes:
     return content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
 
 
-def lies_on_its_side() -> Image.Exif:
+def lies(orientation: int) -> Image.Exif:
     exif = Image.Exif()
-    exif[ORIENTATION] = 6  # turn it clockwise by 90° to see it upright
+    exif[ORIENTATION] = orientation
     return exif
-
-
-def grey_of(content: bytes) -> npt.NDArray[np.uint8]:
-    return decode_picture(content, 1)[:, :, 0]
 
 
 def test_a_grey_picture_has_one_channel_or_three_equal_ones():
@@ -78,23 +84,116 @@ def test_transparency_is_dropped_without_a_warning():
     assert grey_of(content).tolist() == np.asarray(RAMP).tolist()
 
 
-def test_sixteen_bits_are_divided_by_257_and_not_clipped():
-    values = np.array([[0, 128, 129, 257], [25_700, 32_896, 65_406, 65_535]], dtype=np.uint16)
-    assert grey_of(encode(Image.fromarray(values))).tolist() == [[0, 0, 1, 1], [100, 128, 254, 255]]
-
-
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
 def test_a_picture_that_lies_on_its_side_is_turned_upright(form: str):
     picture = Image.fromarray(mask("#...", 16) * np.uint8(255))  # white on the left
-    upright = grey_of(encode(picture, form, exif=lies_on_its_side()))
+    upright = grey_of(encode(picture, form, exif=lies(6)))
     assert upright.shape == (64, 16)
     assert (upright[:14].min() > 200, upright[18:].max() < 50) == (True, True)  # white on top
 
 
-def test_sixteen_bits_are_turned_upright_too():
-    values = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.uint16) * np.uint16(257)
-    content = encode(Image.fromarray(values), exif=lies_on_its_side())
-    assert grey_of(content).tolist() == [[4, 1], [5, 2], [6, 3]]
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_every_orientation_turns_grey_colours_16_bits_and_masks_alike(form: str, orientation: int):
+    stored = np.array(UPRIGHT[1], dtype=np.uint8)
+    exif = lies(orientation)
+    palette = Image.fromarray(stored).convert("P")
+    palette.putpalette([value for k in range(256) for value in (k, 0, 0)])
+    palette.frombytes(stored.tobytes())
+    grey, colours, deep, indexes = (
+        encode(image, form, exif=exif)
+        for image in (
+            Image.fromarray(stored),
+            Image.fromarray(stored).convert("RGB"),
+            Image.fromarray(stored.astype(np.uint16) * np.uint16(257)),
+            palette,
+        )
+    )
+    expected = UPRIGHT[orientation]
+    assert grey_of(grey).tolist() == expected
+    assert decode_picture(colours, 3)[:, :, 2].tolist() == expected
+    assert grey_of(deep).tolist() == expected
+    assert decode_mask(grey).tolist() == expected
+    assert decode_mask(indexes).tolist() == expected
+    assert decode_colours(indexes)[:, :, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_the_header_says_the_upright_size(form: str, orientation: int, tmp_path: Path):
+    (tmp_path / "a").write_bytes(encode(RAMP, form, exif=lies(orientation)))
+    assert read_size(tmp_path / "a") == ((8, 6) if orientation < 5 else (6, 8))
+    header = read_header((tmp_path / "a").read_bytes())
+    assert (header.form, header.is_upright) == (form, orientation == 1)
+
+
+def test_an_orientation_after_the_pixels_of_a_png_counts():
+    content = encode(RAMP, exif=lies(6))
+    start = content.index(b"eXIf") - 4
+    end = start + 12 + struct.unpack(">I", content[start : start + 4])[0]
+    moved = content[:start] + content[end:-12] + content[start:end] + content[-12:]
+    assert read_header(moved).size == (6, 8)
+    assert grey_of(moved).shape == (8, 6)
+
+
+@pytest.mark.parametrize("key", ["XML:com.adobe.xmp", "Comment"])
+def test_an_orientation_in_the_text_of_a_png_counts_where_it_is_meant_as_one(key: str):
+    notes = PngInfo()
+    notes.add_itxt(key, '<rdf:Description tiff:Orientation="6"/>')
+    content = encode(RAMP, pnginfo=notes)
+    is_turned = key != "Comment"
+    assert read_header(content).size == ((6, 8) if is_turned else (8, 6))
+    assert grey_of(content).shape == ((8, 6) if is_turned else (6, 8))
+
+
+def test_the_header_of_a_png_is_read_without_its_pixels():
+    notes = PngInfo()
+    notes.add_text("Software", "a camera")
+    content = encode(RAMP, pnginfo=notes)
+    assert read_header(content[: content.index(b"IDAT") + 10]).size == (8, 6)
+
+
+def test_what_cannot_be_read_has_no_size(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    assert read_size(tmp_path / "a.png") is None
+    assert read_size(tmp_path / "nothing.png") is None
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65_535])
+def test_an_orientation_that_does_not_exist_turns_nothing(orientation: int):
+    assert grey_of(encode(RAMP, exif=lies(orientation))).tolist() == np.asarray(RAMP).tolist()
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0junk", b"Exif\0\0MM"])
+def test_a_damaged_exif_never_raises_anything_but_a_data_error(exif: bytes):
+    for form in ("JPEG", "PNG", "WEBP"):
+        try:
+            assert grey_of(encode(RAMP, form, exif=exif)).shape == (6, 8)
+        except DataError as error:
+            assert "damaged picture" in str(error)
+
+
+@pytest.mark.parametrize("tag", [0x011B, 0x0102])  # a resolution, bits a sample: no texts
+def test_an_exif_that_pillow_cannot_rewrite_when_it_turns_a_picture_is_damage(tag: int):
+    text = struct.pack(">HHII", tag, 2, 6, 38)
+    turned = struct.pack(">HHIHH", ORIENTATION, 3, 1, 6, 0)
+    first, second = sorted([text, turned])
+    exif = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 2) + first + second + b"\0\0\0\0maker\0"
+    with pytest.raises(DataError, match="damaged picture"):
+        decode_picture(encode(RAMP, "JPEG", exif=exif), 1)
+
+
+def test_colours_of_a_mask_are_those_of_its_palette_or_its_own():
+    palette = Image.fromarray(mask("012")).convert("P")
+    palette.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    palette.frombytes(mask("012").tobytes())
+    expected = [[[0, 0, 0], [128, 0, 0], [0, 128, 0]]]
+    assert decode_colours(encode(palette)).tolist() == expected
+    assert decode_colours(encode(palette, transparency=bytes([0, 9, 9]))).tolist() == expected
+    assert decode_colours(encode(palette.convert("RGB"))).tolist() == expected
+    clear = palette.convert("RGBA")
+    clear.putalpha(0)
+    assert decode_colours(encode(clear)).tolist() == expected
 
 
 def test_a_mask_keeps_its_values():
@@ -114,7 +213,7 @@ def test_a_one_bit_mask_is_0_and_255():
 
 
 def test_a_mask_is_turned_as_its_picture_is():
-    content = encode(Image.fromarray(mask("12. 345")), exif=lies_on_its_side())
+    content = encode(Image.fromarray(mask("12. 345")), exif=lies(6))
     assert decode_mask(content).tolist() == [[3, 1], [4, 2], [5, 0]]
 
 
@@ -126,7 +225,9 @@ def test_a_mask_of_colours_or_16_bits_has_no_class_indexes(mode: str):
 
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_32_bits_are_refused_because_their_scale_is_unknown(mode: str):
-    with pytest.raises(DataError, match=rf"32-bit picture \({mode}\); expected 8 or 16 bits"):
+    with pytest.raises(
+        DataError, match=rf"32-bit or signed picture \({mode}\); expected 8 or 16 bits"
+    ):
         decode_picture(encode(RAMP.convert(mode), "TIFF"), 1)
 
 
@@ -141,6 +242,14 @@ def test_a_truncated_picture_is_damaged_and_never_half_grey(form: str):
     content = encode(Image.fromarray(grain), form)
     with pytest.raises(DataError, match="damaged picture"):
         decode_picture(content[: len(content) // 2], 1)
+
+
+def test_a_header_that_is_too_short_is_damage():
+    content = encode(RAMP)
+    data = struct.pack(">I", 5) + b"IHDR" + content[16:21]
+    cut = content[:8] + data + struct.pack(">I", zlib.crc32(data[4:])) + content[33:]
+    with pytest.raises(DataError, match="damaged picture: Truncated IHDR chunk"):
+        decode_picture(cut, 1)
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff", encode(RAMP, "GIF")])

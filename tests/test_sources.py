@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from conftest import FileServer, load_params, write_mask
-from defectseg.data.layouts import find_layout
-from defectseg.data.sources import check_digest, content_digest, open_source
+from defectseg.data.layouts.find import find_layout
+from defectseg.data.sources.source import check_digest, content_digest, open_source
 from defectseg.errors import SourceError
 
 

@@ -12,7 +12,8 @@ from PIL import Image
 from pydantic import ValidationError
 from scipy import ndimage
 
-from defectseg.data.synthetic import (
+from defectseg.data.synthetic.defects import PAINTERS
+from defectseg.data.synthetic.photographs import (
     EXPOSURES,
     FREE,
     Photograph,
@@ -23,8 +24,7 @@ from defectseg.data.synthetic import (
     take_photograph,
     write_synthetic,
 )
-from defectseg.data.synthetic_defects import PAINTERS
-from defectseg.data.synthetic_shapes import draw_near_normal
+from defectseg.data.synthetic.shapes import draw_near_normal
 
 Shots = list[tuple[Surface, Photograph]]
 

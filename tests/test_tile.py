@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import mask, save_array
-from defectseg.data.tile import CLEAN, Tile, TileSet, read_tiles, write_manifest
+from defectseg.data.tile import CLEAN, Tile, TileSet, count_classes, read_tiles, write_manifest
 from defectseg.errors import DataError
 
 CRACK = Tile("c1", "images/c1.png", "masks/c1.png", "crack", "surface_c1", 4, 2, 3, "a" * 64)
@@ -32,9 +32,16 @@ def test_a_manifest_is_sorted_by_id(tmp_path: Path):
 def test_the_manifest_is_a_table_that_others_can_read(tmp_path: Path):
     write_manifest(tmp_path, ["crack"], [CRACK])
     assert (tmp_path / "manifest.csv").read_text().splitlines() == [
-        "id,image,mask,defect_class,surface,width,height,defect_px,sha256",
-        f"c1,images/c1.png,masks/c1.png,crack,surface_c1,4,2,3,{'a' * 64}",
+        "id,image,mask,defect_class,surface,width,height,defect_px,sha256,"
+        "labelled_by,labelled_at,label_tool",
+        f"c1,images/c1.png,masks/c1.png,crack,surface_c1,4,2,3,{'a' * 64},,,",
     ]
+
+
+def test_who_labelled_a_tile_comes_back(tmp_path: Path):
+    noted = replace(CRACK, labelled_by="Ann, Bob", labelled_at="2024-05-01", label_tool="CVAT")
+    write_manifest(tmp_path, ["crack"], [noted])
+    assert read_tiles(tmp_path).tiles == (noted,)
 
 
 def test_a_set_without_a_tile_comes_back_empty(tmp_path: Path):
@@ -75,6 +82,17 @@ def test_another_file_label_surface_or_id_is_another_digest(change: dict[str, st
     assert tile_set(changed, FREE).digest() != tile_set(CRACK, FREE).digest()
 
 
+@pytest.mark.parametrize("note", ["labelled_by", "labelled_at", "label_tool"])
+def test_who_labelled_a_tile_does_not_change_the_digest(note: str):
+    noted = replace(CRACK, **{note: "x"})  # type: ignore[arg-type]
+    assert tile_set(noted, FREE).digest() == tile_set(CRACK, FREE).digest()
+
+
+def test_more_defect_pixels_are_another_digest():
+    changed = replace(CRACK, defect_px=4)
+    assert tile_set(changed, FREE).digest() != tile_set(CRACK, FREE).digest()
+
+
 def test_other_classes_are_another_digest():
     swapped = tile_set(CRACK, FREE, classes=("hole", "crack"))
     assert swapped.digest() != tile_set(CRACK, FREE).digest()
@@ -82,6 +100,18 @@ def test_other_classes_are_another_digest():
 
 def test_fewer_tiles_are_another_digest():
     assert tile_set(CRACK).digest() != tile_set(CRACK, FREE).digest()
+
+
+def test_pictures_surfaces_and_pixels_of_each_class_are_counted_clean_last():
+    sibling = replace(CRACK, id="c2", defect_px=5)
+    other = replace(CRACK, id="c3", surface="surface_c3", defect_px=7)
+    counts = count_classes([FREE, CRACK, sibling, other], ["hole", "crack"])
+    assert list(counts) == ["hole", "crack", CLEAN]
+    assert counts == {
+        "hole": {"pictures": 0, "surfaces": 0, "defect_px": 0},
+        "crack": {"pictures": 3, "surfaces": 2, "defect_px": 15},
+        CLEAN: {"pictures": 1, "surfaces": 1, "defect_px": 0},
+    }
 
 
 def test_a_folder_without_a_manifest_says_what_to_run(tmp_path: Path):
@@ -101,7 +131,9 @@ def test_other_columns_are_named_beside_the_expected_ones(tmp_path: Path, row: s
         read_tiles(tmp_path)
 
 
-@pytest.mark.parametrize("cut", ["crack,s,four,2,3,aa", "crack,s", "crack,s,4,2,3,aa,more"])
+@pytest.mark.parametrize(
+    "cut", ["crack,s,four,2,3,aa", "crack,s", "crack,s,4,2,3,aa,short", "crack,s,4,2,3,aa,,,,more"]
+)
 def test_a_damaged_row_is_an_error_of_the_data(tmp_path: Path, cut: str):
     write_manifest(tmp_path, ["crack"], [])
     with (tmp_path / "manifest.csv").open("a") as file:

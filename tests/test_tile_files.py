@@ -1,8 +1,6 @@
 """tile_files: which pictures are kept byte for byte, and what becomes of the others."""
 
 import io
-import struct
-import zlib
 from typing import Any
 
 import numpy as np
@@ -12,6 +10,7 @@ from PIL import Image
 from conftest import mask
 from defectseg.data.picture import decode_mask, decode_picture
 from defectseg.data.tile_files import to_mask_file, to_picture_file
+from picture_files import write_deep_png
 
 GREY = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8))
 
@@ -74,22 +73,22 @@ def test_anything_else_becomes_an_8_bit_png(image: Image.Image, form: str, mode:
 
 
 def test_a_16_bit_rgb_png_is_made_8_bit():
-    content = write_deep_png()
+    content = write_deep_png(np.array([[[256, 512, 768]]], np.uint16))
     assert Image.open(io.BytesIO(content)).mode == "RGB"  # Pillow does not tell the depth
     written = to_picture_file(content)
     assert written.is_reencoded
     assert np.asarray(Image.open(io.BytesIO(written.content))).tolist() == [[[1, 2, 3]]]
 
 
-def write_deep_png() -> bytes:
-    """A PNG of one pixel of 16 bits a channel, 0x0100 0x0200 0x0300: Pillow cannot write it."""
-    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
-    pixels = zlib.compress(b"\0\1\0\2\0\3\0")
-    content = b"\x89PNG\r\n\x1a\n"
-    for kind, data in ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b"")):
-        content += struct.pack(">I", len(data)) + kind + data
-        content += struct.pack(">I", zlib.crc32(kind + data))
-    return content
+def test_white_says_how_16_bits_become_8():
+    content = encode(Image.fromarray(np.array([[0, 2048, 4095]], np.uint16)), "PNG")
+    written = to_picture_file(content, white=4095)
+    assert decode_picture(written.content, 1)[:, :, 0].tolist() == [[0, 128, 255]]
+
+
+def test_a_picture_of_few_bits_a_pixel_becomes_8_bit():
+    content = encode(Image.fromarray(mask("#. .#")).convert("1"), "PNG")
+    assert to_picture_file(content).is_reencoded
 
 
 def test_a_mask_is_an_8_bit_grey_png_of_its_indexes():

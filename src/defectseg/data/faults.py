@@ -34,10 +34,19 @@ class FaultKind(Enum):
         "defect pixels in the mask of a clean picture",
         "Move the picture into the folder of its class or empty its mask.",
     )
+    BAD_LABEL = (
+        "labels that cannot be drawn",
+        "Repair them in the labelling tool and export again.",
+    )
     EMPTY_MASK = (
         "defect pictures with an empty mask",
-        "Repair the mask, or set data_load.on_empty_mask to exclude or keep.",
+        "Repair the mask, or set data_load.keep_empty.",
     )
+
+    @property
+    def check(self) -> str:
+        """The key of its severity in params.yaml: data_load.checks."""
+        return self.name.lower()
 
     @property
     def what(self) -> str:
@@ -53,7 +62,14 @@ class Fault:
     """One thing that is wrong with one picture or mask."""
 
     kind: FaultKind
-    offender: str  # the file, and what is wrong with it where the kind does not say it all
+    file: str  # the picture or mask, relative to the root of the layout
+    detail: str = ""  # what is wrong with it, where the kind does not say it all
+    picture: str = ""  # the id of the picture that is left out for it; "": there is none
+
+    @property
+    def offender(self) -> str:
+        """The file and what is wrong with it."""
+        return f"{self.file}: {self.detail}" if self.detail else self.file
 
 
 def raise_faults(faults: Sequence[Fault]) -> None:
@@ -62,15 +78,28 @@ def raise_faults(faults: Sequence[Fault]) -> None:
     Raises:
         OffendersError: There are faults; each section shows its first ones and counts all.
     """
+    raise_sections(list_sections(faults))
+
+
+def list_sections(faults: Sequence[Fault]) -> list[OffendersError]:
+    """One error for each kind of fault, in the order of the kinds."""
     sections = []
     for kind in FaultKind:
         offenders = [fault.offender for fault in faults if fault.kind is kind]
         if offenders:
             sections.append(OffendersError(kind.what, offenders, kind.advice))
+    return sections
+
+
+def raise_sections(sections: Sequence[OffendersError], advice: str = "") -> None:
+    """Raise several errors as one, whose message has a paragraph for each; nothing without any.
+
+    Raises:
+        OffendersError: There are sections.
+    """
     if not sections:
         return
-    if len(sections) == 1:
-        raise sections[0]
     error = OffendersError("", [each for section in sections for each in section.offenders], "")
-    error.args = ("\n".join(str(section) for section in sections),)
+    paragraphs = [str(section) for section in sections]
+    error.args = ("\n".join([*paragraphs, *([advice] if advice else [])]),)
     raise error

@@ -4,11 +4,22 @@ Shapes: H rows, W columns, C channels (1 grey, 3 RGB).
 """
 
 import io
+import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    PHOTOMETRIC_INTERPRETATION,
+    PLANAR_CONFIGURATION,
+    TiffImageFile,
+)
 
 from defectseg.errors import DataError
 
@@ -16,23 +27,63 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # by content, never by name
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 MAX_PIXELS = 100_000_000  # checked in the header, before anything is decoded
 MODES = {1: "L", 3: "RGB"}
+COLOUR_MODES = frozenset({"P", "PA", "LA", "RGB", "RGBA"})
+WHITE_16_BIT = 65535
+ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 5 to 8 lie on their side
+PNG_TEXTS = (b"XML:com.adobe.xmp", b"Raw profile type")  # they may say how a PNG lies, as eXIf may
+DAMAGED = (  # what Pillow lets through, or might, for damaged pixels, tags and EXIF
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+    Warning,
+)
 
 
-def decode_picture(content: bytes, channels: int) -> npt.NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Header:
+    """What the first bytes of a picture say, as far as they are needed."""
+
+    form: str  # one of FORMATS
+    mode: str  # Pillow's, such as L, P, RGB, I;16
+    bits: int  # a channel, as stored; 8 where the format has no other
+    size: tuple[int, int]  # width and height, upright, px
+    is_upright: bool
+
+    @property
+    def is_16_bit_grey(self) -> bool:
+        return self.mode.startswith("I;16")
+
+
+def decode_picture(
+    content: bytes, channels: int, white: int = WHITE_16_BIT
+) -> npt.NDArray[np.uint8]:
     """Decode a picture to (H, W, C) uint8 in 0..255, upright by its EXIF orientation.
 
-    16-bit grey is divided by 257, so that 65535 becomes 255: nothing is clipped.
+    A grey value v of a 16-bit picture becomes round(v · 255 / white). Nothing is clipped: a value
+    above white is an error. Of 16-bit colours only the high byte is read, at most 1 level away.
+
+    Args:
+        white: The 16-bit value that becomes 255, such as 4095 of a 12-bit camera.
 
     Raises:
-        DataError: The bytes are no picture of `FORMATS`, are damaged, hold several frames or a
-            depth that has no rule, or say that they have more than `MAX_PIXELS`.
+        DataError: The bytes are no picture of `FORMATS`, are damaged, hold several frames, a depth
+            that has no rule or a value above white, or say that they have more than `MAX_PIXELS`.
     """
-    image = ImageOps.exif_transpose(open_image(content))
-    if image.mode.startswith("I;16"):
-        grey = np.asarray(image, dtype=np.uint16)
-        image = Image.fromarray(np.round(grey / 257.0).astype(np.uint8))
+    header, image = _decode(content)
+    if header.is_16_bit_grey:
+        image = Image.fromarray(_scale(np.asarray(image, dtype=np.uint16), white))
+    elif header.bits == 16 and white != WHITE_16_BIT:
+        raise DataError(
+            f"16-bit picture of mode {header.mode}; only grey ones can be scaled by "
+            f"data_load.bit_depth: convert it to grey or to 8 bits a channel, or set 16"
+        )
     elif image.mode in {"I", "F"}:
-        raise DataError(f"32-bit picture ({image.mode}); expected 8 or 16 bits a channel")
+        raise DataError(f"32-bit or signed picture ({image.mode}); expected 8 or 16 bits a channel")
     elif image.mode == "LAB":
         raise DataError("picture in CIELAB; expected grey, palette, RGB or CMYK")
     image.info.pop("transparency", None)  # dropped like an alpha channel; else Pillow may warn
@@ -46,7 +97,7 @@ def decode_mask(content: bytes) -> npt.NDArray[np.uint8]:
     Raises:
         DataError: As `decode_picture`, or the mask is neither 8-bit grey, palette nor 1-bit.
     """
-    image = ImageOps.exif_transpose(open_image(content))
+    _, image = _decode(content)
     if image.mode == "1":
         image = image.convert("L")
     if image.mode not in {"L", "P"}:
@@ -54,27 +105,127 @@ def decode_mask(content: bytes) -> npt.NDArray[np.uint8]:
     return np.asarray(image, dtype=np.uint8)
 
 
-def open_image(content: bytes) -> Image.Image:
-    """Open and fully decode one hostile picture.
+def decode_colours(content: bytes) -> npt.NDArray[np.uint8]:
+    """Decode a mask of colours to (H, W, 3) uint8, upright, without its alpha channel.
+
+    Raises:
+        DataError: As `decode_picture`, or the mask is neither of a palette nor 8-bit RGB.
+    """
+    header, image = _decode(content)
+    if image.mode not in COLOUR_MODES or header.bits == 16:
+        raise DataError(
+            f"mask of mode {header.mode}, {header.bits} bits a channel; "
+            "expected a palette or 8-bit RGB"
+        )
+    image.info.pop("transparency", None)
+    return np.asarray(image.convert("RGB"), dtype=np.uint8)
+
+
+def largest_value(content: bytes) -> int | None:
+    """The largest value of a 16-bit grey picture; None for any other, which is not decoded.
 
     Raises:
         DataError: See `decode_picture`.
     """
+    if not read_header(content).is_16_bit_grey:
+        return None
+    return int(np.asarray(_decode(content)[1], dtype=np.uint16).max())
+
+
+def read_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of a picture, upright, px; None where `decode_picture` will say why not."""
+    try:
+        return read_header(path.read_bytes()).size
+    except (DataError, OSError):
+        return None
+
+
+def read_header(content: bytes) -> Header:
+    """Read what a hostile picture says of itself without decoding its pixels.
+
+    Raises:
+        DataError: See `decode_picture`.
+    """
+    with _refuse_damage():
+        return _describe(_open(content), content)
+
+
+def _decode(content: bytes) -> tuple[Header, Image.Image]:
+    """Open and fully decode one hostile picture, and turn it upright."""
+    with _refuse_damage():
+        image = _open(content)
+        header = _describe(image, content)
+        image.load()
+        return header, ImageOps.exif_transpose(image)
+
+
+@contextmanager
+def _refuse_damage() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             # Pillow has its own limit, lower than ours: it warns above it, raises above twice that.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
-            if image.width * image.height > MAX_PIXELS:
-                raise DataError(f"{image.width}×{image.height} pixels, more than {MAX_PIXELS}")
-            if getattr(image, "n_frames", 1) > 1:
-                raise DataError("several frames; expected one still picture")
-            image.load()
+            yield
     except Image.DecompressionBombError as error:
         raise DataError(f"more than {MAX_PIXELS} pixels: {error}") from error
     except UnidentifiedImageError as error:
         raise DataError(f"no picture of the formats {', '.join(FORMATS)}") from error
-    except (OSError, ValueError, SyntaxError, Warning) as error:
+    except DAMAGED as error:
         raise DataError(f"damaged picture: {error}") from error
+
+
+def _open(content: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(content), formats=FORMATS)
+    if image.width * image.height > MAX_PIXELS:
+        raise DataError(f"{image.width}×{image.height} pixels, more than {MAX_PIXELS}")
+    if getattr(image, "n_frames", 1) > 1:
+        raise DataError("several frames; expected one still picture")
     return image
+
+
+def _describe(image: Image.Image, content: bytes) -> Header:
+    size, turn = image.size, 1
+    if isinstance(image, TiffImageFile):
+        turn = image.tag_v2.get(ORIENTATION, 1)  # Pillow's size is upright already
+    elif image.format != "PNG" or _may_be_turned(content):
+        turn = image.getexif().get(ORIENTATION, 1)  # decodes a PNG, for what follows the pixels
+        size = size[::-1] if turn in {5, 6, 7, 8} else size
+    return Header(str(image.format), image.mode, _read_bits(image, content), size, turn == 1)
+
+
+def _may_be_turned(png: bytes) -> bool:
+    """Whether a PNG has a chunk that could say how it lies, before its pixels or after them."""
+    start = 8
+    while start + 8 <= len(png):
+        length, kind = struct.unpack_from(">I4s", png, start)
+        if kind == b"eXIf" or png.startswith(PNG_TEXTS, start + 8):
+            return True
+        start += 12 + length
+    return False
+
+
+def _read_bits(image: Image.Image, content: bytes) -> int:
+    """Bits a channel, which Pillow does not tell, of the formats that have more than 8."""
+    if image.format == "PNG":
+        return content[content.index(b"IHDR") + 12]  # after the width and the height
+    if not isinstance(image, TiffImageFile):
+        return 8
+    bits = max(image.tag_v2.get(BITSPERSAMPLE, (1,)))
+    if bits == 16 and image.tag_v2.get(PLANAR_CONFIGURATION) == 2 and len(image.getbands()) > 1:
+        raise DataError("16-bit TIFF with a plane for each colour; save it with interleaved ones")
+    if bits > 8 and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0:
+        raise DataError(f"{bits}-bit TIFF in which 0 is white; save it with 0 as black")
+    return int(bits)
+
+
+def _scale(grey: npt.NDArray[np.uint16], white: int) -> npt.NDArray[np.uint8]:
+    """Values (H, W) in 0..white → 0..255, by a table: exact, and no array of floats."""
+    largest = int(grey.max())
+    if largest > white:
+        raise DataError(
+            f"16-bit picture with the value {largest}, above {white}, the largest of "
+            f"data_load.bit_depth {white.bit_length()}; set it to {largest.bit_length()}"
+        )
+    table: npt.NDArray[np.uint8] = np.rint(np.arange(white + 1) * 255 / white).astype(np.uint8)
+    return table[grey]

@@ -6,7 +6,8 @@ Shapes: H rows, W columns, C channels (1 grey, 3 RGB), K defect classes.
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from defectseg.files import write_csv, write_json
 CLEAN = "clean"  # the defect_class of a picture without a defect; never a class of a mask
 MANIFEST = "manifest.csv"
 CLASSES = "classes.json"
+NOTES = ("labelled_by", "labelled_at", "label_tool")  # the last columns: about a mask, not of it
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class Tile:
     height: int  # pixels
     defect_px: int  # mask pixels above 0
     sha256: str  # of the picture file followed by the mask file
+    labelled_by: str = ""  # who drew the mask; "" where the source does not say
+    labelled_at: str = ""  # when, as the source writes it
+    label_tool: str = ""  # with what
 
     @property
     def is_defect(self) -> bool:
@@ -59,8 +64,11 @@ class TileSet:
         return decode_mask((self.folder / tile.mask).read_bytes())
 
     def digest(self) -> str:
-        """sha256 over every picture, mask, class and surface: two equal digests, the same data."""
-        rows = [self.classes, *(astuple(tile) for tile in self.tiles)]
+        """sha256 over every picture, mask, class and surface: two equal digests, the same data.
+
+        Who drew a mask, when and with what changes nothing about it, and does not count.
+        """
+        rows = [self.classes, *(astuple(tile)[: -len(NOTES)] for tile in self.tiles)]
         lines = [",".join(map(str, row)) for row in rows]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -68,6 +76,21 @@ class TileSet:
         """The same folder with some of its tiles."""
         wanted = set(ids)
         return TileSet(self.folder, self.classes, tuple(t for t in self.tiles if t.id in wanted))
+
+
+def count_classes(tiles: Sequence[Tile], classes: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Pictures, surfaces and defect pixels of each class, CLEAN last."""
+    members = defaultdict(list)
+    for tile in tiles:
+        members[tile.defect_class].append(tile)
+    return {
+        name: {
+            "pictures": len(members[name]),
+            "surfaces": len({tile.surface for tile in members[name]}),
+            "defect_px": sum(tile.defect_px for tile in members[name]),
+        }
+        for name in (*classes, CLEAN)
+    }
 
 
 def write_manifest(folder: Path, classes: Sequence[str], tiles: Iterable[Tile]) -> TileSet:
@@ -99,6 +122,8 @@ def read_tiles(folder: Path) -> TileSet:
     return TileSet(folder, classes, tiles)
 
 
-def _to_tile(row: dict[str, str]) -> Tile:
-    numbers = {name: int(row[name]) for name in ("width", "height", "defect_px")}
+def _to_tile(row: Mapping[str, str | None]) -> Tile:
+    if None in row.values():
+        raise ValueError(f"the row of {row['id']} has too few cells")
+    numbers = {name: int(row[name] or "") for name in ("width", "height", "defect_px")}
     return Tile(**{**row, **numbers})  # type: ignore[arg-type]

@@ -10,13 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from defectseg.data.picture import FORMATS, decode_picture
+from defectseg.data.picture import WHITE_16_BIT, decode_picture, read_header
 
 ENDINGS = {"JPEG": ".jpg", "PNG": ".png"}  # formats that are kept byte for byte
 KEPT_MODES = frozenset({"L", "RGB"})
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L"})
-ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
-PNG_DEPTH = 24  # offset of the bits a channel in a PNG file
 COMPRESS_LEVEL = 1  # zlib; masks are long runs of one value, a higher level only costs time
 
 
@@ -29,19 +27,18 @@ class PictureFile:
     is_reencoded: bool
 
 
-def to_picture_file(content: bytes) -> PictureFile:
+def to_picture_file(content: bytes, white: int = WHITE_16_BIT) -> PictureFile:
     """Keep an upright 8-bit grey or RGB JPEG or PNG as it is; make such a PNG of anything else.
 
     Args:
-        content: A file that `decode_picture` has accepted.
+        content: A file that `decode_picture` has accepted with the same white.
+        white: The 16-bit value that becomes 255.
     """
-    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-        form, mode = str(image.format), image.mode
-        is_upright = image.getexif().get(ORIENTATION, 1) == 1
-    is_8_bit = form != "PNG" or content[PNG_DEPTH] == 8
-    if form in ENDINGS and mode in KEPT_MODES and is_upright and is_8_bit:
-        return PictureFile(content, ENDINGS[form], is_reencoded=False)
-    picture = decode_picture(content, channels=1 if mode in GREY_MODES else 3)
+    header = read_header(content)
+    is_kept = header.form in ENDINGS and header.mode in KEPT_MODES and header.bits == 8
+    if is_kept and header.is_upright:
+        return PictureFile(content, ENDINGS[header.form], is_reencoded=False)
+    picture = decode_picture(content, channels=1 if header.mode in GREY_MODES else 3, white=white)
     array = picture[:, :, 0] if picture.shape[2] == 1 else picture
     return PictureFile(_encode_png(array), ".png", is_reencoded=True)
 

@@ -1,44 +1,30 @@
-"""The values of all masks in, one rule out that turns each mask into class indexes 0..K.
+"""The values of all masks in, one rule out that says which label each value stands for.
 
-Shapes: H rows, W columns, K defect classes; index 0 is the background, k is classes[k - 1].
+Shapes: H rows, W columns, K defect classes; index 0 is the background.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from defectseg.data.faults import Fault, FaultKind
+from defectseg.data.labels.class_map import MAX_CLASSES, ClassParams
 from defectseg.data.tile import CLEAN
 from defectseg.errors import DataError
-from defectseg.params import Section
 
-MAX_CLASSES = 31  # a larger value is no class index
 UNNAMED = "defect"  # the class of binary masks when nobody names it
 VALUES_SHOWN = 6
 
 
-class MaskParams(Section):
+class MaskParams(ClassParams):
     """params.yaml: data_load, what the values of a mask mean."""
 
     mask_kind: Literal["auto", "binary", "index"]
     mask_threshold: int = Field(ge=0, le=254)  # binary: a value above it is defect
-    classes: tuple[str, ...] | None = Field(min_length=1, max_length=MAX_CLASSES)
-
-    @field_validator("classes")
-    @classmethod
-    def check_names(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        """Refuse names that could not be a metric's key, and names given twice."""
-        for name in names or ():
-            if not re.fullmatch(r"[a-z0-9_]+", name) or name == CLEAN:
-                raise ValueError(f"{name!r} is no class name: a-z, 0-9 and _, and not {CLEAN!r}")
-        if names and len(set(names)) < len(names):
-            raise ValueError(f"a class is named twice in {list(names)}")
-        return names
 
 
 @dataclass(frozen=True)
@@ -56,10 +42,10 @@ class MaskSummary:
 
 @dataclass(frozen=True)
 class MaskRule:
-    """How the masks of one set become class indexes."""
+    """Which label the values of the masks of one set stand for."""
 
     kind: Literal["binary", "index"]
-    classes: tuple[str, ...]
+    labels: tuple[str, ...]  # index: of the values 1, 2, …; binary: the only one, see `to_index`
     threshold: int
 
     def is_empty(self, mask: MaskSummary) -> bool:
@@ -67,19 +53,27 @@ class MaskRule:
         return mask.largest <= (self.threshold if self.kind == "binary" else 0)
 
     def to_index(
-        self, values: npt.NDArray[np.uint8], defect_class: str | None
+        self, values: npt.NDArray[np.uint8], label: str | None, index: Mapping[str, int]
     ) -> npt.NDArray[np.uint8]:
         """Stored values (H, W) in 0..255 → class indexes (H, W) in 0..K.
 
         Args:
             values: A mask as `decode_mask` returns it.
-            defect_class: What the picture's folder names; the first class for None, and for CLEAN,
-                whose pictures must have an empty mask anyway.
+            label: What the picture's folder names, for binary masks; None: the only label.
+            index: 0..K for every label, see `ClassMap`.
         """
+        table = np.zeros(256, dtype=np.uint8)
         if self.kind == "index":
-            return values
-        index = 1 if defect_class in {None, CLEAN} else self.classes.index(str(defect_class)) + 1
-        return np.where(values > self.threshold, np.uint8(index), np.uint8(0))
+            for value, name in enumerate(self.labels, start=1):
+                table[value] = index[name]
+        elif label != CLEAN:
+            table[self.threshold + 1 :] = index[label or self.labels[0]]
+        return table[values]
+
+
+def without_void(values: npt.NDArray[np.uint8], void: int | None) -> npt.NDArray[np.uint8]:
+    """Stored values (H, W) with the one that says nothing turned into background."""
+    return values if void is None else np.where(values == void, np.uint8(0), values)
 
 
 def summarise_mask(values: npt.NDArray[np.uint8]) -> MaskSummary:
@@ -89,58 +83,59 @@ def summarise_mask(values: npt.NDArray[np.uint8]) -> MaskSummary:
 
 
 def choose_folder_rule(
-    masks: Mapping[str, MaskSummary], folder_classes: Iterable[str], params: MaskParams
+    masks: Mapping[str, MaskSummary], labels: Sequence[str], params: MaskParams
 ) -> tuple[MaskRule, list[Fault]]:
-    """The rule of class_folders: binary masks, the class is that of the folder.
+    """The rule where folders name the labels: binary masks.
 
     Raises:
-        DataError: The params and the folders contradict each other.
+        DataError: The params say otherwise, or there is no label.
     """
-    found = sorted(set(folder_classes) - {CLEAN})
     if params.mask_kind == "index":
         raise DataError(
-            "data_load.mask_kind is index, but in class_folders the folder names the class "
-            "and its masks are binary; set it to auto"
+            "data_load.mask_kind is index, but the folders name the classes "
+            "and their masks are binary; set it to auto"
         )
-    missing = sorted(set(found) - set(params.classes or found))
-    if missing:
-        raise DataError(
-            f"class folders {missing} are not in data_load.classes {list(params.classes or ())}; "
-            "name them all, or null to take them from the folders"
-        )
-    if not found and not params.classes:
+    if not labels:
         raise DataError("every class folder is one without defects: there is no defect to learn")
-    rule = MaskRule("binary", params.classes or tuple(found), params.mask_threshold)
+    rule = MaskRule("binary", tuple(labels), params.mask_threshold)
     return rule, _check_binary(masks, rule)
 
 
 def choose_rule(
-    masks: Mapping[str, MaskSummary], params: MaskParams
+    masks: Mapping[str, MaskSummary], labels: Sequence[str] | None, params: MaskParams
 ) -> tuple[MaskRule, list[Fault]]:
-    """The rule of images_masks: the values of all masks together say what they mean.
+    """The rule of masks of bare values: all of them together say what they mean.
+
+    Args:
+        masks: Of every readable mask, by its name.
+        labels: Of the values 1, 2, …, where the source names them. Else data_load.classes names
+            them, unless there are labels to rename or to ignore: class_1, class_2, …
+        params: May say the kind, too.
 
     Raises:
-        DataError: More classes are named than binary masks can hold.
+        DataError: More labels are named than binary masks can hold.
     """
     drawn = [mask.largest for mask in masks.values() if mask.largest > 0]
-    is_index = bool(drawn) and max(drawn) <= MAX_CLASSES
+    if not labels and not params.rename and not params.ignore:
+        labels = params.classes
+    is_index = bool(drawn or labels) and max(drawn, default=0) <= MAX_CLASSES
     if params.mask_kind == "index" or (params.mask_kind == "auto" and is_index):
-        names = params.classes or tuple(f"class_{k + 1}" for k in range(max(drawn, default=1)))
-        rule = MaskRule("index", names[:MAX_CLASSES], params.mask_threshold)
+        names = labels or [f"class_{k + 1}" for k in range(max(drawn, default=1))]
+        rule = MaskRule("index", tuple(names[:MAX_CLASSES]), params.mask_threshold)
         return rule, _check_index(masks, rule)
-    if params.classes and len(params.classes) > 1:
+    if labels and len(labels) > 1:
         raise DataError(
-            f"the masks are binary, but data_load.classes names {len(params.classes)} classes; "
-            "name one, or null"
+            f"the masks are binary, but {len(labels)} labels are named: {', '.join(labels)}; "
+            "name one, or none"
         )
-    rule = MaskRule("binary", params.classes or (UNNAMED,), params.mask_threshold)
+    rule = MaskRule("binary", tuple(labels or (UNNAMED,)), params.mask_threshold)
     if params.mask_kind == "binary":
         return rule, _check_binary(masks, rule)
     return rule, _check_auto(masks, rule)
 
 
 def _check_index(masks: Mapping[str, MaskSummary], rule: MaskRule) -> list[Fault]:
-    largest = len(rule.classes)
+    largest = len(rule.labels)
     wrong = [name for name, mask in masks.items() if mask.largest > largest]
     return _faults(masks, wrong, f"expected 0..{largest}")
 
@@ -166,7 +161,7 @@ def _check_auto(masks: Mapping[str, MaskSummary], rule: MaskRule) -> list[Fault]
 
 def _faults(masks: Mapping[str, MaskSummary], names: Sequence[str], why: str) -> list[Fault]:
     return [
-        Fault(FaultKind.MASK_VALUES, f"{name}: values {_shown(masks[name].values)}; {why}")
+        Fault(FaultKind.MASK_VALUES, name, f"values {_shown(masks[name].values)}; {why}")
         for name in names
     ]
 

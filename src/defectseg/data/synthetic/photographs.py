@@ -18,9 +18,9 @@ from PIL import Image
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
-from defectseg.data.synthetic_defects import PAINTERS, Mask
-from defectseg.data.synthetic_shapes import Float, Shape, draw_near_normal
-from defectseg.data.synthetic_surface import MARGIN, draw_clean
+from defectseg.data.synthetic.defects import PAINTERS, Mask
+from defectseg.data.synthetic.shapes import Float, Shape, draw_near_normal
+from defectseg.data.synthetic.surface import MARGIN, draw_clean
 from defectseg.params import Section
 
 FREE = "Free"  # the real data set's name for tiles without a defect

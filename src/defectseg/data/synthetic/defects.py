@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from defectseg.data.synthetic_shapes import (
+from defectseg.data.synthetic.shapes import (
     Patch,
     Points,
     Shape,
@@ -24,7 +24,7 @@ from defectseg.data.synthetic_shapes import (
     slope_of,
     wander,
 )
-from defectseg.data.synthetic_surface import MARGIN, Canvas, draw_grinding
+from defectseg.data.synthetic.surface import MARGIN, Canvas, draw_grinding
 
 Mask = npt.NDArray[np.uint8]  # (H, W), 255 inside the defect, anti-aliased at its edge
 

@@ -3,23 +3,17 @@
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from defectseg.data.faults import Fault, FaultKind
+from defectseg.data.labels.label import MaskFile, NoDefect
+from defectseg.data.layouts.folders import other_pictures, sort_files
+from defectseg.data.layouts.layout import Layout, LayoutName, Record
+from defectseg.data.tile import CLEAN
 
 MASK_ENDING = "_mask"
-
-
-@dataclass(frozen=True)
-class Record:
-    """One picture with its mask, not opened yet."""
-
-    id: str  # unique in its layout
-    picture: Path
-    mask: Path
-    defect_class: str | None  # CLEAN, or what the folder says; None where only the mask tells
 
 
 @dataclass(frozen=True)
@@ -41,8 +35,36 @@ class Candidate:
     defect_class: str | None
 
 
+def pair_layout(
+    name: LayoutName,
+    root: Path,
+    groups: Sequence[Group],
+    labels: tuple[str, ...] | None,
+    others: Iterable[Path] = (),
+) -> Layout:
+    """The layout of picture files and mask files that are paired by name.
+
+    Args:
+        others: Further files that say something, such as classes.json: the digest covers them.
+    """
+    found = [path for group in groups for _, path in (*group.pictures, *group.masks)]
+    records, faults = pair_files(root, groups)
+    return Layout(
+        name=name,
+        root=root,
+        records=tuple(sorted(records, key=lambda record: record.id)),
+        labels=labels,
+        files=sort_files(root, [*found, *others] if found else ()),
+        ignored=other_pictures(root, found),
+        faults=tuple(faults),
+    )
+
+
 def pair_files(root: Path, groups: Iterable[Group]) -> tuple[list[Record], list[Fault]]:
-    """Pair the files of all groups: every picture without a fault becomes a record."""
+    """Pair the files of all groups: every picture without a fault becomes a record.
+
+    A picture in a folder without defects needs no mask.
+    """
 
     def shown(paths: Iterable[Path]) -> str:
         return " and ".join(sorted(path.relative_to(root).as_posix() for path in paths))
@@ -54,18 +76,27 @@ def pair_files(root: Path, groups: Iterable[Group]) -> tuple[list[Record], list[
         faults += [Fault(FaultKind.NO_PICTURE, shown([mask])) for mask in orphans]
         for candidate in candidates:
             same_id[candidate.id.casefold()].append(candidate)
-            if not candidate.masks:
-                faults.append(Fault(FaultKind.NO_MASK, shown([candidate.picture])))
+            name = shown([candidate.picture])
+            if not candidate.masks and group.defect_class != CLEAN:
+                faults.append(Fault(FaultKind.NO_MASK, name, picture=candidate.id))
             elif len(candidate.masks) > 1:
-                offender = f"{shown([candidate.picture])}: {shown(candidate.masks)}"
-                faults.append(Fault(FaultKind.TWO_MASKS, offender))
+                masks = shown(candidate.masks)
+                faults.append(Fault(FaultKind.TWO_MASKS, name, masks, candidate.id))
     for same in same_id.values():
+        only = same[0]
         if len(same) > 1:
-            faults.append(Fault(FaultKind.SAME_ID, shown(each.picture for each in same)))
-        elif len(same[0].masks) == 1:
-            only = same[0]
-            records.append(Record(only.id, only.picture, only.masks[0], only.defect_class))
+            faults += refuse_same_id(only.id, [shown([each.picture]) for each in same])
+        elif len(only.masks) == 1:
+            mask = MaskFile(only.masks[0])
+            records.append(Record(only.id, only.picture, mask, only.defect_class))
+        elif only.defect_class == CLEAN and not only.masks:
+            records.append(Record(only.id, only.picture, NoDefect(), CLEAN))
     return records, faults
+
+
+def refuse_same_id(picture_id: str, files: Iterable[str]) -> list[Fault]:
+    """One fault for all pictures of an id: nobody can tell which of them is meant."""
+    return [Fault(FaultKind.SAME_ID, " and ".join(sorted(files)), picture=picture_id)]
 
 
 def find_candidates(group: Group) -> tuple[list[Candidate], list[Path]]:

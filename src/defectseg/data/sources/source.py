@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from defectseg.data.archives import Limits, unpack
-from defectseg.data.download import download
+from defectseg.data.sources.archives import Limits, unpack
+from defectseg.data.sources.download import download
 from defectseg.data.staging import explain_full_disk
-from defectseg.data.synthetic import SyntheticParams, write_synthetic
+from defectseg.data.synthetic.photographs import SyntheticParams, write_synthetic
 from defectseg.errors import SourceError
 from defectseg.params import Section
 

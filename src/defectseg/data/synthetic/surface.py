@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from defectseg.data.synthetic_shapes import (
+from defectseg.data.synthetic.shapes import (
     Float,
     Shape,
     cover,
