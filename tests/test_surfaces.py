@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 from defectseg.data.picture import decode_picture
-from defectseg.data.surfaces import (
+from defectseg.data.surfaces.find import (
     SurfaceFinder,
     SurfaceParams,
     correlate,
@@ -17,7 +17,7 @@ from defectseg.data.surfaces import (
     to_texture,
     whitened_spectrum,
 )
-from defectseg.data.synthetic import SyntheticParams, write_synthetic
+from defectseg.data.synthetic.photographs import SyntheticParams, write_synthetic
 
 Picture = npt.NDArray[np.uint8]
 PARAMS = SurfaceParams(similarity=0.2, neighbours=16)  # as in params.yaml
