@@ -1,5 +1,6 @@
 """split: train, valid and test, with every surface in one of them."""
 
+import hashlib
 import random
 from collections import Counter
 from pathlib import Path
@@ -12,10 +13,11 @@ from defectseg.data.split import (
     Split,
     SplitParams,
     describe_split,
-    leaked_surfaces,
+    leaks_of,
     read_split,
     refuse_leaks,
     split_tiles,
+    warn_of_leaks,
     write_split,
 )
 from defectseg.data.tile import CLEAN, Tile
@@ -24,7 +26,7 @@ from tiny import tile
 
 
 def params(**changes: int) -> SplitParams:
-    return SplitParams.model_validate({"folds": 5, "fold": 0, "seed": 0} | changes)
+    return SplitParams.model_validate({"folds": 5, "fold": 0, "seed": 0, "random": False} | changes)
 
 
 def make_tiles(surfaces: dict[str, int], pictures: int) -> list[Tile]:
@@ -104,6 +106,57 @@ def test_another_seed_is_another_split():
     assert split_tiles(TILES, params(seed=1)).parts != split_tiles(TILES, params()).parts
 
 
+def test_a_split_that_is_not_random_is_the_one_that_it_always_was():
+    lines = "".join(f"{i},{part}\n" for i, part in split_tiles(TILES, params()).parts.items())
+    assert hashlib.sha256(lines.encode()).hexdigest()[:16] == "5305f4971b4b1be1"
+
+
+def test_a_random_split_has_the_same_parts_and_spreads_each_class():
+    split = split_tiles(TILES, params(random=True))
+    assert split.summary() == "train 63, valid 21, test 21"
+    assert pictures_of(split, CLEAN) == {"train": 36, "valid": 12, "test": 12}
+    assert pictures_of(split, "crack") == {"train": 18, "valid": 6, "test": 6}
+    assert pictures_of(split, "hole") == {"train": 9, "valid": 3, "test": 3}
+
+
+def test_a_random_split_leaks_and_is_not_refused():
+    assert len(leaks_of(TILES, split_tiles(TILES, params(random=True))).straddling) > 10
+
+
+def test_over_all_folds_of_a_random_split_every_tile_is_in_test_and_in_valid_once():
+    splits = [split_tiles(TILES, params(fold=fold, random=True)) for fold in range(5)]
+    for part in ("test", "valid"):
+        seen = [tile_id for split in splits for tile_id in split.ids(part)]
+        assert sorted(seen) == sorted(t.id for t in TILES)
+    assert splits[0].ids("test") == splits[4].ids("valid")
+
+
+def test_the_order_of_the_tiles_does_not_change_a_random_split():
+    shuffled = random.Random(0).sample(TILES, len(TILES))
+    split = split_tiles(shuffled, params(random=True))
+    assert split.parts == split_tiles(TILES, params(random=True)).parts
+    assert list(split.parts) == [t.id for t in shuffled]
+
+
+def test_another_seed_is_another_random_split():
+    first, second = (split_tiles(TILES, params(seed=seed, random=True)) for seed in (0, 1))
+    assert first.parts != second.parts
+
+
+def test_a_random_split_needs_pictures_and_not_surfaces():
+    tiles = make_tiles({CLEAN: 1, "crack": 1}, pictures=5)
+    split = split_tiles(tiles, params(random=True))
+    assert split.summary() == "train 6, valid 2, test 2"
+    with pytest.raises(SplitError, match="the largest class, clean, has 4 pictures for 5 folds"):
+        split_tiles(make_tiles({CLEAN: 1}, pictures=4), params(random=True))
+
+
+@pytest.mark.parametrize("is_random", [False, True])
+def test_an_empty_manifest_is_refused(is_random: bool):
+    with pytest.raises(SplitError, match="lists no picture; run data_load first"):
+        split_tiles([], params(random=is_random))
+
+
 def test_too_few_surfaces_are_refused_with_their_number():
     tiles = make_tiles({CLEAN: 2, "crack": 2}, pictures=6)
     with pytest.raises(SplitError, match=r"^4 surfaces cannot fill 5 folds; lower data_split\."):
@@ -163,11 +216,11 @@ LEAKED = [
 
 
 def test_a_surface_in_two_parts_is_a_leak():
-    assert leaked_surfaces(LEAKED, LEAK) == {"s1": ["test", "train"]}
+    assert leaks_of(LEAKED, LEAK).straddling == {"s1": {"train": ("a",), "test": ("b",)}}
 
 
 def test_a_leak_is_refused_with_the_surface_and_its_parts():
-    message = "1 surfaces lie in more than one part, such as s1 in test and train"
+    message = "1 surfaces lie in more than one part, such as s1 in train and test"
     with pytest.raises(SplitError, match=message):
         refuse_leaks(LEAKED, LEAK)
 
@@ -185,6 +238,7 @@ def test_a_report_counts_pictures_and_surfaces_by_part_and_class():
     one = {"pictures": 1, "surfaces": 1}
     assert report == {
         "leaked_surfaces": 0,
+        "test_pictures_with_a_sibling_in_train": 0,
         "train": {"pictures": 2, "surfaces": 1, "classes": {CLEAN: one, "crack": one}},
         "valid": {"pictures": 1, "surfaces": 1, "classes": {CLEAN: none, "crack": one}},
         "test": {"pictures": 0, "surfaces": 0, "classes": {CLEAN: none, "crack": none}},
@@ -192,7 +246,19 @@ def test_a_report_counts_pictures_and_surfaces_by_part_and_class():
 
 
 def test_a_report_counts_leaks():
-    assert describe_split(LEAKED, LEAK)["leaked_surfaces"] == 1
+    report = describe_split(LEAKED, LEAK)
+    assert report["leaked_surfaces"] == 1
+    assert report["test_pictures_with_a_sibling_in_train"] == 1
+
+
+def test_a_leak_is_warned_of_with_its_numbers():
+    tiles = [*LEAKED, tile("e", CLEAN, "s3")]
+    warning = warn_of_leaks(tiles, Split({**LEAK.parts, "e": "test"}))
+    assert "THIS SPLIT LEAKS: 1 of 2 test pictures have a sibling in train" in warning
+
+
+def test_a_split_without_a_leak_warns_of_nothing():
+    assert warn_of_leaks(LEAKED[2:], Split({"c": "valid", "d": "valid"})) == ""
 
 
 def test_a_split_comes_back_as_it_was_written(tmp_path: Path):
@@ -213,8 +279,9 @@ def test_the_ids_of_a_part_keep_their_order():
         ("name,part\na,train\n", "is no split: 'id'; run data_split first"),
         ("id,part\na,holdout\nb,train\n", r"names the parts \['holdout'\]; expected only train"),
         ("id,part\na\n", r"names the parts \[''\]"),
+        ("id,part\n" + "a" * 200_000 + ",train\n", "is no split: field larger than field limit"),
     ],
-    ids=["missing", "columns", "part", "cut"],
+    ids=["missing", "columns", "part", "cut", "huge"],
 )
 def test_what_is_no_split_is_refused(tmp_path: Path, content: str | None, message: str):
     if content is not None:

@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from defectseg.data.split import SplitParams, describe_split, split_tiles, write_split
+from defectseg.data.split import (
+    SplitParams,
+    describe_split,
+    split_tiles,
+    warn_of_leaks,
+    write_split,
+)
 from defectseg.data.tile import read_tiles
 from defectseg.files import write_json
 from defectseg.params import read_params
@@ -19,7 +25,10 @@ def main() -> None:
     split = split_tiles(tiles, params)
     write_split(SPLIT, split)
     write_json(REPORT, describe_split(tiles, split))
-    print(f"data_split: {split.summary()}, fold {params.fold} of {params.folds}")
+    print(
+        f"data_split: {split.summary()}, fold {params.fold} of {params.folds}"
+        f"{warn_of_leaks(tiles, split)}"
+    )
 
 
 if __name__ == "__main__":
