@@ -10,7 +10,7 @@ MAGNETIC_DIGEST := d2601c3c228c0b4d340c8dae4216c25798bf4ff6339d1fe13fbfb23ad1667
 SET ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run magnetic-tiles test check bench
+.PHONY: help setup run magnetic-tiles cv test check bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,10 +38,20 @@ magnetic-tiles: setup ## the same on the real magnetic tiles, as a DVC experimen
 	@defectseg scores
 	@echo "The workspace now holds this experiment; back to the committed state: git restore . && dvc checkout"
 
-# The setting of the real run. It replaces the quick one of params.yaml.
-MAGNETIC := -S train.image_size=192 -S train.epochs=20 -S train.pictures_per_epoch=1040 \
-	-S train.network.encoder=resnet18 -S 'train.network.decoder_channels=[128,64,48,32,16]' \
-	-S train.learning_rate=0.002
+# The setting of the real run: larger pictures than those of params.yaml, fewer of them.
+MAGNETIC := -S train.image_size=128 -S train.epochs=20 -S train.pictures_per_epoch=640
+
+# Number of folds that run at once.
+JOBS ?= 1
+FOLDS = $(shell awk '/^data_split:/ {inside = 1} inside && $$1 == "folds:" {print $$2; exit}' params.yaml)
+
+cv: setup ## cross-validation: every fold as a DVC experiment, JOBS=… at once, then one table
+	@for f in $$(seq 0 $$(($(FOLDS) - 1))); do \
+		while dvc exp remove -q cv-$$f 2>/dev/null; do :; done; \
+		dvc exp run --queue --name cv-$$f -S data_split.fold=$$f $(SET) || exit 1; \
+	done
+	dvc queue start -j $(JOBS)
+	@defectseg folds --wait
 
 test: .venv/tools ## every test
 	pytest

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from defectseg.data.synthetic import FREE, Photograph, SyntheticParams, draw_photographs
-from defectseg.data.synthetic_defects import PAINTERS
+from defectseg.data.synthetic.defects import PAINTERS
+from defectseg.data.synthetic.photographs import FREE, Photograph, SyntheticParams, draw_photographs
 
 CELL = (150, 160)  # width and height of one picture on the sheet, px
 LABEL = 78  # width of the label column, px

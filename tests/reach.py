@@ -49,6 +49,12 @@ def imports(path: Path) -> set[Path]:
     return {file for file in files if file.is_relative_to(SRC / PACKAGE) and file.is_file()}
 
 
+def templates(path: Path) -> set[Path]:
+    """The files beside a module whose names it has: what it fills in."""
+    names = (node.value for node in ast.walk(parse(path)) if isinstance(node, ast.Constant))
+    return {path.with_name(name) for name in names if isinstance(name, str) and name[-3:] == ".j2"}
+
+
 def reached(start: Path) -> set[Path]:
     """A file, and every module of the package that it imports, directly or not."""
     found: set[Path] = set()
@@ -58,6 +64,12 @@ def reached(start: Path) -> set[Path]:
         found.add(path)
         left |= imports(path) - found
     return found
+
+
+def used_files(start: Path) -> set[Path]:
+    """What decides what a script does: the modules that it reaches, and their templates."""
+    modules = reached(start)
+    return modules.union(*(templates(path) for path in modules))
 
 
 def packages_of(paths: Iterable[Path]) -> set[str]:

@@ -22,6 +22,7 @@ LAYERS = (
     {"inference"},
     {"evaluation"},
     {"export"},
+    {"commands"},
     {"cli"},
 )
 HEAVY = {"fastai", "segmentation_models_pytorch", "timm", "torch", "torchvision"}

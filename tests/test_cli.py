@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from defectseg.cli import app, score_row, select_scores
+from defectseg.cli import app
+from defectseg.commands.scores import score_row, select_scores
 
 SCORES = {
     "pictures": 48,

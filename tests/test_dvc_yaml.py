@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reach import ROOT, SRC, parse, reached, stages
+from reach import ROOT, SRC, parse, stages, used_files
 
 PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 PARAMS = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -17,7 +17,7 @@ NAMES = list(STAGES)
 IN_GIT = {"metrics/evaluate.json", "metrics/export.json", "requirements.txt"}
 # What a stage keeps for itself; .gitignore has both. No two runs have the same speed, and an out
 # that outlives an interrupted run (persist) would switch off the run cache of its stage.
-UNTRACKED = {"metrics/speed", "models/checkpoint"}
+UNTRACKED = {"data/rejected", "metrics/speed", "models/checkpoint"}
 DATA = re.compile(r"(data|models|metrics)/.+|requirements\.txt|pyproject\.toml")
 each_stage = pytest.mark.parametrize("name", NAMES)
 
@@ -62,7 +62,7 @@ def test_there_is_a_stage_for_every_script():
 @each_stage
 def test_the_code_that_a_stage_reaches_is_the_code_that_it_depends_on(name: str):
     declared = {dep for dep in STAGES[name]["deps"] if dep.startswith("src/")}
-    used = {path.relative_to(ROOT).as_posix() for path in reached(script(name))}
+    used = {path.relative_to(ROOT).as_posix() for path in used_files(script(name))}
     unseen, idle = sorted(used - declared), sorted(declared - used)
     assert not unseen, f"edit one of these and `dvc repro` would not notice: {unseen}"
     assert not idle, f"edit one of these and `dvc repro` would rerun {name} for nothing: {idle}"
