@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,26 +10,32 @@ import pytest
 from scipy import ndimage
 
 from defectseg.data.picture import decode_picture
-from defectseg.data.surfaces.find import (
-    SurfaceFinder,
-    SurfaceParams,
-    correlate,
-    reduce_picture,
-    to_texture,
-    whitened_spectrum,
-)
+from defectseg.data.surfaces.find import SurfaceFinder, SurfaceParams, Surfaces
 from defectseg.data.synthetic.photographs import SyntheticParams, write_synthetic
 
 Picture = npt.NDArray[np.uint8]
-PARAMS = SurfaceParams(similarity=0.2, neighbours=16)  # as in params.yaml
 
 
-def find(pictures: Mapping[str, Picture], params: SurfaceParams = PARAMS) -> dict[str, str]:
-    """The surface of each picture, added in the order given."""
-    finder = SurfaceFinder(params, [(p.shape[1], p.shape[0]) for p in pictures.values()])
+def surface_params(similarity: float = 0.23, **changes: Any) -> SurfaceParams:
+    """As params.yaml has them, with some of them changed."""
+    params = {"source": "pixels", "column": "surface", "regex": None, "neighbours": 16}
+    return SurfaceParams.model_validate(params | {"similarity": similarity} | changes)
+
+
+def search(
+    pictures: Mapping[str, Picture], names: Mapping[str, str] | None = None, **changes: Any
+) -> Surfaces:
+    """All that is found out about pictures, added in the order given."""
+    sizes = [(p.shape[1], p.shape[0]) for p in pictures.values()]
+    finder = SurfaceFinder(surface_params(**changes), sizes)
     for name, picture in pictures.items():
-        finder.add(name, picture)
-    return finder.surfaces()
+        finder.add(name, picture, (names or {}).get(name, ""))
+    return finder.find()
+
+
+def find(pictures: Mapping[str, Picture], **changes: Any) -> dict[str, str]:
+    """The surface of each picture."""
+    return search(pictures, **changes).names
 
 
 def grain(seed: int, height: int = 150, width: int = 140) -> npt.NDArray[np.float64]:
@@ -83,7 +90,7 @@ def test_the_order_in_which_pictures_come_does_not_matter(
 
 def test_a_higher_similarity_splits_and_never_merges(synthetic: tuple[dict[str, Picture], set]):
     pictures, truth = synthetic
-    found = groups(find(pictures, SurfaceParams(similarity=0.9, neighbours=16)))
+    found = groups(find(pictures, similarity=0.9))
     assert len(found) > len(truth)
     assert all(any(part <= whole for whole in truth) for part in found)
 
@@ -163,21 +170,82 @@ def test_flat_pictures_are_not_taken_for_one_surface():
 def test_fewer_pictures_than_neighbours_are_all_compared():
     one = grain(1)
     pictures = {"a": photograph(one), "b": photograph(one, 5), "c": photograph(grain(2))}
-    alone = SurfaceParams(similarity=0.2, neighbours=200)
-    assert groups(find(pictures, alone)) == {frozenset("ab"), frozenset("c")}
+    assert groups(find(pictures, neighbours=200)) == {frozenset("ab"), frozenset("c")}
 
 
-def test_a_picture_is_reduced_by_the_means_of_its_blocks():
-    grey = np.array([[0, 2, 10, 10, 9], [4, 6, 10, 10, 9], [9, 9, 9, 9, 9]], dtype=np.float32)
-    assert reduce_picture(grey, 2).tolist() == [[3, 10]]  # what fills no block is cut
+# Mirrored photographs, and how two pictures lie on each other.
+
+FLIPS = [(False, False), (True, False), (False, True), (True, True)]
 
 
-def test_a_picture_smaller_than_a_block_keeps_one_pixel():
-    assert reduce_picture(np.array([[1, 3]], dtype=np.float32), 4).tolist() == [[1, 3]]
+def mirror(picture: Picture, upside_down: bool, left_right: bool) -> Picture:
+    return picture[:: -1 if upside_down else 1, :: -1 if left_right else 1]
 
 
-def test_a_texture_correlates_fully_with_itself_moved_around():
-    texture = to_texture(grain(1, 64, 64).astype(np.float32))
-    moved = np.roll(texture, (5, -9), axis=(0, 1))
-    first, second = whitened_spectrum(texture, 64), whitened_spectrum(moved, 64)
-    assert correlate(first, second, 64) == pytest.approx(1, abs=1e-5)
+@pytest.mark.parametrize("flip", FLIPS)
+def test_a_mirrored_photograph_shows_the_same_surface(flip: tuple[bool, bool]):
+    pictures = {"a": photograph(grain(1)), "b": mirror(photograph(grain(1), 6), *flip)}
+    found = search(pictures | {"c": mirror(photograph(grain(2)), *flip)})
+    assert groups(found.names) == {frozenset("ab"), frozenset("c")}
+    assert found.siblings[0].mirrored == flip
+
+
+@pytest.mark.parametrize("flip", FLIPS)
+@pytest.mark.parametrize(("rows", "columns"), [(0, 0), (12, -9), (-17, 4)])
+def test_the_shift_lays_the_mirrored_second_picture_on_the_first(
+    flip: tuple[bool, bool], rows: int, columns: int
+):
+    relief = grain(1, 260, 240)
+    first = photograph(relief[20:, 20:], brightness=100)
+    second = photograph(relief[20 + rows :, 20 + columns :], brightness=140)
+    pair = search({"a": first, "b": mirror(second, *flip)}, similarity=0.1).siblings[0]
+    assert (pair.first, pair.second, pair.mirrored) == ("a", "b", flip)
+    assert np.abs(np.subtract(pair.shift, (rows, columns))).max() <= 2
+
+
+def test_siblings_are_neighbours_in_brightness():
+    names = {150: "a", 90: "b", 120: "c"}
+    pictures = {name: photograph(grain(1), brightness=grey) for grey, name in names.items()}
+    found = [(pair.first, pair.second) for pair in search(pictures).siblings]
+    assert found == [("b", "c"), ("c", "a")]
+
+
+def test_the_pairs_nearest_to_the_threshold_are_shown(
+    synthetic: tuple[dict[str, Picture], set],
+):
+    nearest = search(synthetic[0]).nearest
+    similarities = [pair.similarity for pair in nearest]
+    assert similarities == sorted(similarities)
+    assert 0 < len(nearest) <= 24
+    assert similarities[0] < 0.23 < similarities[-1]
+
+
+# Surfaces that somebody names.
+
+
+def test_named_surfaces_are_kept_whatever_the_pictures_show():
+    pictures = {"a": photograph(grain(1)), "b": photograph(grain(1), 3), "c": photograph(grain(2))}
+    names = {"a": "x", "b": "y", "c": "y"}
+    found = search(pictures, names, source="column")
+    assert found.names == names
+    assert [(pair.first, pair.second) for pair in found.siblings] in ([("b", "c")], [("c", "b")])
+    assert found.siblings[0].similarity < 0.23
+    assert found.nearest == ()
+
+
+def test_without_a_source_every_picture_is_a_surface_of_its_own():
+    pictures = {"a": photograph(grain(1)), "b": photograph(grain(1), 3)}
+    assert find(pictures, source="none") == {"a": "surface_a", "b": "surface_b"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"source": "regex"}, "regex is empty"),
+        ({"source": "column", "column": ""}, "column is empty"),
+        ({"regex": "("}, "no regular expression"),
+    ],
+)
+def test_a_source_needs_what_it_works_with(changes: dict[str, Any], message: str):
+    with pytest.raises(ValueError, match=message):
+        surface_params(**changes)
