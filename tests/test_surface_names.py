@@ -22,7 +22,7 @@ def surfaces(path: Path, content: str | bytes) -> dict[str, str]:
         (r"num_\d+", "Imgs/exp1_num_23.jpg", "num_23"),
         (r"exp(\d)_num_(\d+)", "Imgs/exp1_num_23.jpg", "1"),
         (r"exp(\d)_num_(?P<surface>\d+)", "Imgs/exp1_num_23.jpg", "23"),
-        (r"other(\d)?|num_(\d+)", "Imgs/other.jpg", None),
+        (r"other(\d)?", "Imgs/other.jpg", None),
         (r"num_(\d+)", "Imgs/other.jpg", None),
         (r"\d*", "Imgs/other.jpg", None),
         (r"a(.*)b", "a\x07b", None),
@@ -40,11 +40,6 @@ def test_a_character_that_cannot_be_printed_is_a_fault(character: str):
     assert find_fault(f"a{character}b", 10) == f"{character!r} cannot be printed"
 
 
-def test_what_can_be_printed_has_no_fault_unless_it_is_too_long():
-    assert (find_fault("", 4), find_fault("ä/№ ", 4)) == ("", "")
-    assert find_fault("ä/№ 3", 4) == "5 characters, at most 4 are allowed"
-
-
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("form", ["{}\n{}\n{}\n", "\ufeff{}\r\n{}\r\n{}"])
 def test_every_common_way_to_save_a_table_is_read(tmp_path: Path, separator: str, form: str):
@@ -59,8 +54,8 @@ def test_quotes_and_blanks_around_cells_and_blank_rows_say_nothing(tmp_path: Pat
 
 
 def test_paths_have_forward_slashes_and_begin_in_the_root(tmp_path: Path):
-    content = "picture,surface\nImgs\\a.jpg,s1\n./Imgs/b.jpg,s2\n.\\c.jpg,s3\n"
-    assert surfaces(tmp_path, content) == {"Imgs/a.jpg": "s1", "Imgs/b.jpg": "s2", "c.jpg": "s3"}
+    content = "picture,surface\nImgs\\ä №.jpg,s1\n./Imgs/b.jpg,s2\n.\\c.jpg,s3\n"
+    assert surfaces(tmp_path, content) == {"Imgs/ä №.jpg": "s1", "Imgs/b.jpg": "s2", "c.jpg": "s3"}
 
 
 def test_notes_on_the_labels_are_read_and_other_columns_left_alone(tmp_path: Path):
@@ -75,7 +70,6 @@ def test_notes_on_the_labels_are_read_and_other_columns_left_alone(tmp_path: Pat
     ("header", "needed"),
     [
         ("picture,tile", "'surface'; columns found: 'picture', 'tile'"),
-        ("name", "'picture' and one 'surface'; columns found: 'name'"),
         ("picture,surface,surface", "'surface'; columns found"),
         ("", "'picture' and one 'surface'; columns found: none"),
     ],
@@ -113,7 +107,6 @@ def test_all_wrong_rows_are_listed_in_one_message(tmp_path: Path):
         (b"picture,surface\na,s\xe4\n", r"no UTF-8 text \(byte 19\); save it as CSV UTF-8"),
         ("picture\na\n".encode("utf-16"), r"no UTF-8 text \(byte 0\)"),
         ('picture,surface\na,"s1\n', r"line 2 is no CSV: .*; mend its quotes"),
-        ('picture,surface\na,"s"1\n', r"line 2 is no CSV: .*; mend its quotes"),
         ("picture,surface\na," + "x" * 140_000, r"line 2 is no CSV: field larger"),
     ],
 )

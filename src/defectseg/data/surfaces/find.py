@@ -117,7 +117,7 @@ class SurfaceFinder:
     def find(self) -> Surfaces:
         """Say which pictures show one surface; the order in which they came does not matter."""
         ids = sorted(self._pictures)
-        linker = Linker([self._pictures[key].sketch for key in ids], self._side)
+        linker = self.linker()
         nearest: tuple[Pair, ...] = ()
         if self._params.source == "pixels":
             groups, measured = linker.link(self._params.similarity, self._params.neighbours)
@@ -130,6 +130,11 @@ class SurfaceFinder:
             names = {key: self._pictures[key].name for key in ids}
         siblings = linker.compare(self._neighbours(ids, names))
         return Surfaces(names, tuple(self._to_pair(ids, link) for link in siblings), nearest)
+
+    def linker(self) -> Linker:
+        """What compares the pictures added so far, indexed in the order of their ids."""
+        sketches = [self._pictures[key].sketch for key in sorted(self._pictures)]
+        return Linker(sketches, self._side)
 
     def _neighbours(self, ids: Sequence[str], names: Mapping[str, str]) -> list[tuple[int, int]]:
         """Pairs of indices: neighbours in brightness within each surface, darker first."""

@@ -14,7 +14,7 @@ from scipy.cluster.hierarchy import DisjointSet
 from tqdm import tqdm
 
 from defectseg.data.surfaces.correlation import Correlator, Match, Spectrum, flip_of
-from defectseg.data.surfaces.neighbours import find_nearest
+from defectseg.data.surfaces.neighbours import EXACT, find_nearest
 
 Ints = npt.NDArray[np.int64]
 SCREENED = 0.4  # of the threshold: the least that the coarse grid shows of a pair that passes it
@@ -79,12 +79,16 @@ class Linker:
                     groups.merge(link.first, link.second)
         return groups, measured
 
-    def find_candidates(self, neighbours: int) -> Candidates:
-        """The nearest pictures to each picture, and to each mirrored picture, by description."""
+    def find_candidates(self, neighbours: int, exact: int = EXACT) -> Candidates:
+        """The nearest pictures to each picture, and to each mirrored picture, by description.
+
+        Args:
+            exact: up to so many pictures, all descriptions are compared.
+        """
         described = np.stack([s.spectrum.description for s in self._sketches]).astype(np.float32)
         count = min(neighbours + 1, len(described))  # one is the picture itself
         plain, mirrored = (d.reshape(len(d), -1) for d in (described, described[:, ::-1]))
-        found = find_nearest(plain, (plain, mirrored), count)
+        found = find_nearest(plain, (plain, mirrored), count, exact)
         queries = np.repeat(np.arange(len(plain)), count)
         others = np.concatenate([ids.ravel() for _, ids in found])
         pairs = np.stack([np.tile(queries, 2), others, np.arange(len(others)) >= len(queries)])

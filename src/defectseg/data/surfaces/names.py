@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from defectseg.data.surfaces.find import SurfaceParams
-from defectseg.errors import DataError, OffendersError
+from defectseg.errors import SHOWN, DataError, OffendersError
 
 PICTURE = "picture"
 NOTES = ("labelled_by", "labelled_at", "label_tool")
@@ -67,9 +67,10 @@ def read_notes(path: Path, column: str | None) -> dict[str, PictureNotes]:
     header = next(rows, (0, []))[1]
     wanted = [PICTURE, *([column] if column is not None else [])]
     if missing := [name for name in wanted if header.count(name) != 1]:
+        found_there = ", ".join(repr(name[:LONGEST_NAME]) for name in header[:SHOWN]) or "none"
         raise DataError(
             f"{path.name} needs one column {' and one '.join(map(repr, missing))}; "
-            f"columns found: {', '.join(map(repr, header)) or 'none'}"
+            f"columns found: {found_there}"
         )
     notes: dict[str, PictureNotes] = {}
     faults: list[str] = []
@@ -79,7 +80,7 @@ def read_notes(path: Path, column: str | None) -> dict[str, PictureNotes]:
         picture = row.get(PICTURE, "").replace("\\", "/").removeprefix("./")
         found += _find_faults(row, wanted)
         if picture in notes:
-            found.append(f"{picture!r} has a row already")
+            found.append(f"{picture[:LONGEST_NAME]!r} has a row already")
         faults += [f"line {line}: {fault}" for fault in found]
         surface = row.get(column, "") if column is not None else ""
         notes[picture] = PictureNotes(surface, *(row.get(name, "") for name in NOTES))
@@ -100,7 +101,7 @@ def _find_faults(row: dict[str, str], wanted: Sequence[str]) -> Iterator[str]:
 def _split_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The number of its last line and the cells of each row that is not blank, header first."""
     text = _read_text(path)
-    first = text.partition("\n")[0]
+    first = text.lstrip("\r\n ").partition("\n")[0]
     parts = {s: [cell.strip().strip('"') for cell in first.split(s)] for s in SEPARATORS}
     naming = [s for s in SEPARATORS if PICTURE in parts[s]]
     separator = max(naming or SEPARATORS, key=lambda s: len(parts[s]))
