@@ -95,3 +95,14 @@ def test_points_and_queries_may_be_views():
     points = scattered(50, width=32)
     ((_, ids),) = find_nearest(points[:, ::2], [points[::-1, ::2]], 1)
     assert ids[:, 0].tolist() == list(range(49, -1, -1))
+
+
+def test_a_short_list_is_ranked_by_all_dimensions():
+    points = scattered(400, width=300)  # more dimensions than the cells know
+    queries = points + 0.5 * scattered(400, seed=9, width=300)
+    ((distances, ids),) = find_nearest(points, [queries], 3, exact=NONE)
+    full = ((queries[:, None] - points[ids]) ** 2).sum(axis=2)
+    np.testing.assert_allclose(distances, full, rtol=1e-4)
+    assert (np.diff(distances, axis=1) >= 0).all()
+    ((_, every),) = find_nearest(points, [queries], 3, exact=EVERY)
+    assert np.mean(ids == every) > 0.9
