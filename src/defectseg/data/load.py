@@ -148,7 +148,8 @@ def _find_faults(faults: Sequence[Fault], params: CheckParams) -> list[Finding]:
         found = [fault for fault in faults if fault.kind is kind]
         severity = params.severity(kind.check)
         if found and severity != "off":
-            summary = f"{kind.what}: {len(found)}, left out. {kind.advice}"
+            what = kind.what[0].upper() + kind.what[1:]
+            summary = f"{what}: {len(found)}, left out. {kind.advice}"
             files = tuple(fault.file for fault in found)
             details = tuple(fault.detail for fault in found)
             findings.append(Finding(kind.check, severity, summary, files, details))

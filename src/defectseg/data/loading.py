@@ -86,8 +86,8 @@ def _with_progress(records: Sequence[Record]) -> "tqdm[Record]":
     return tqdm(records, desc="data_load", unit="picture")
 
 
-class _UnusableError(DataError):
-    """A picture cannot become a tile."""
+class _UnusableError(Exception):
+    """A picture cannot become a tile; it becomes a fault and never leaves this module."""
 
     def __init__(self, kind: FaultKind, detail: str = "") -> None:
         super().__init__(detail)
