@@ -59,7 +59,7 @@ def test_an_error_ends_with_status_1_and_comes_before_warnings(workplace: Path):
     write_mask(workplace / f"in/{CRACKS}/c1.png", width=9)
     write_mask(workplace / f"in/{CRACKS}/c2.png", area=1)
     lines = run("in", status=1).splitlines()
-    assert lines[1].startswith("error   sizes                sizes of picture and mask differ: 1")
+    assert lines[1].startswith("error   sizes                Sizes of picture and mask differ: 1")
     severities = [line.split()[0] for line in lines[1:-1]]
     assert severities == sorted(severities)
     assert "warning " in "\n".join(lines)

@@ -126,3 +126,31 @@ def test_a_flat_texture_is_like_nothing(shape: tuple[int, int]):
     flat = take_spectrum(np.zeros(shape, dtype=np.float32), SIDE)
     for other in (flat, take_spectrum(texture(1), SIDE)):
         assert screen(flat, other, False)[0] == pytest.approx(0, abs=0.01)
+
+
+def best(first: Float, second: Float) -> float:
+    one, other = take_spectrum(first, SIDE), take_spectrum(second, SIDE)
+    return (
+        Correlator(SIDE)
+        .match(one.band, other.band, FLIPS[0], (first.shape, second.shape))
+        .similarity
+    )
+
+
+def test_blotches_of_one_shape_do_not_make_two_textures_alike():
+    rows, columns = np.mgrid[:100, :100]
+    outline = np.abs(np.hypot(rows - 50, columns - 50) - 25) < 2  # a ring, 25 px in radius
+    one, other = (np.where(outline, 4, texture(seed) / 2).astype(np.float32) for seed in (1, 2))
+    assert best(one, other) < 0.25
+
+
+def test_a_rim_that_two_textures_share_hardly_makes_them_alike():
+    one, other = texture(1, 40, 100), texture(2, 40, 100)
+    other[:4], other[-4:] = one[:4], one[-4:]  # a fifth of all pixels
+    assert best(one, other) < 0.15
+
+
+def test_a_grain_of_one_kind_does_not_make_two_descriptions_alike():
+    rows = [ndimage.gaussian_filter(texture(seed), (6, 0.5)) for seed in (1, 2)]  # one grinding
+    one, other = (take_spectrum(r / r.std(), SIDE).description.astype(np.float64) for r in rows)
+    assert np.linalg.norm(one - other) > 1

@@ -121,3 +121,11 @@ def test_pairs_are_compared_in_the_order_given_however_many(mixed: list[Float]):
 
 def test_nothing_to_compare_is_nothing_found(mixed: list[Float]):
     assert list(linker(mixed).compare([])) == []
+
+
+def test_one_neighbour_is_another_picture_and_not_the_picture_itself():
+    textures = [photograph(1), photograph(1, 4), photograph(2), photograph(2, 4)]
+    assert groups(textures, 1) == {frozenset({0, 1}), frozenset({2, 3})}
+    found = linker(textures).find_candidates(1)
+    unmirrored = zip(found.first[~found.crosswise], found.second[~found.crosswise], strict=True)
+    assert set(unmirrored) == {(0, 1), (2, 3)}

@@ -47,11 +47,11 @@ def test_cells_lose_no_point_that_lies_close(count: int):
 
 
 def test_cells_find_nearly_all_that_a_search_of_every_point_finds():
-    points, queries = scattered(3000), scattered(200, seed=5)
+    points, queries = scattered(6000, width=40), scattered(200, seed=5, width=40)
     ((_, approximate),) = find_nearest(points, [queries], 5, exact=NONE)
     ((_, exact),) = find_nearest(points, [queries], 5, exact=EVERY)
     shared = [len(set(a) & set(b)) for a, b in zip(approximate, exact, strict=True)]
-    assert np.mean(shared) > 0.8 * 5
+    assert 0.8 * 5 < np.mean(shared) < 5  # cells were left out, else this proves nothing
 
 
 @pytest.mark.parametrize("exact", [NONE, EVERY])

@@ -203,6 +203,16 @@ def test_the_shift_lays_the_mirrored_second_picture_on_the_first(
     assert np.abs(np.subtract(pair.shift, (rows, columns))).max() <= 2
 
 
+@pytest.mark.parametrize("flip", FLIPS)
+def test_rows_and_columns_that_fill_no_block_do_not_move_the_shift(flip: tuple[bool, bool]):
+    relief = ndimage.zoom(grain(1, 136, 126), 2.5, order=1)  # pictures of (320, 295), reduced by 3
+    first, second = photograph(relief), mirror(photograph(relief, brightness=140), *flip)
+    pair = search({"a": first, "b": second}).siblings[0]
+    assert (first.shape[0] % 3, first.shape[1] % 3) == (2, 1)
+    assert pair.mirrored == flip
+    assert np.abs(pair.shift).max() <= 1.5
+
+
 def test_siblings_are_neighbours_in_brightness():
     names = {150: "a", 90: "b", 120: "c"}
     pictures = {name: photograph(grain(1), brightness=grey) for grey, name in names.items()}
@@ -218,6 +228,18 @@ def test_the_pairs_nearest_to_the_threshold_are_shown(
     assert similarities == sorted(similarities)
     assert 0 < len(nearest) <= 24
     assert similarities[0] < 0.23 < similarities[-1]
+
+
+def test_of_many_pairs_those_nearest_below_and_above_the_threshold_are_shown(
+    synthetic: tuple[dict[str, Picture], set],
+):
+    found = search(synthetic[0], similarity=0.75)
+    below = [pair.similarity for pair in found.nearest if pair.similarity <= 0.75]
+    above = [pair.similarity for pair in found.nearest if pair.similarity > 0.75]
+    every = sorted(pair.similarity for pair in search(synthetic[0]).siblings)
+    assert (len(below), len(above)) == (12, 12)
+    assert below[0] > 0.5 < above[-1] < every[-1]
+    assert below[-1] >= max(value for value in every if value <= 0.75)
 
 
 # Surfaces that somebody names.
