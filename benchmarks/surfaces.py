@@ -57,11 +57,19 @@ def main() -> None:
     if arguments.one:
         print(json.dumps(measure(arguments.one, arguments.mirrored)))
         return
-    rows = [row for flag in ("", " --mirrored") for row in measure_growth(flag)]
+    rows: list[dict[str, Any]] = []
+    for flag in ("", " --mirrored"):
+        for row in measure_growth(flag):
+            rows.append(row)
+            write_results(arguments.out, rows)  # an interrupted run keeps what it has measured
+
+
+def write_results(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write the rows with the machine and the setting that they belong to."""
     params = read_params("data_load", DrawnParams).surfaces
     setting = {"similarity": params.similarity, "neighbours": params.neighbours}
     content = {"machine": describe_machine(), "goal_seconds": GOAL, "setting": setting}
-    write_json(arguments.out, content | {"sizes": rows})
+    write_json(path, content | {"sizes": rows})
 
 
 def measure_growth(flag: str) -> Iterator[dict[str, Any]]:
