@@ -3,27 +3,45 @@
 Classes are `crack` (1) and `blowhole` (2), as in tiny.py.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from conftest import mask, save_array
 from defectseg.data.tile import TileSet, write_manifest
+from defectseg.inference.engine import Output
+from defectseg.inference.operating_point import OperatingPoint, neutral_point
 from defectseg.network.unet import ModelInfo
+from defectseg.pixels import to_mask
 from tiny import CLASSES, model_info, network_params, tile
 
 
 class ColourEngine:
     """Green / 255 is the probability of class 1, blue / 255 that of class 2."""
 
-    def run(self, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def __init__(self, thresholds: Sequence[float] = (0.5, 0.5)) -> None:
+        self._thresholds = thresholds
+
+    def at(self, point: OperatingPoint) -> "ColourEngine":
+        """The same engine with the thresholds of a point; its temperature changes nothing."""
+        return ColourEngine(point.thresholds)
+
+    def logits(self, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Logits (N, 1 + K, H, W) whose softmax is nearly the probability."""
+        return np.log(np.maximum(self.run(pictures).probability, np.float32(1e-3)))
+
+    def run(self, pictures: npt.NDArray[np.uint8]) -> Output:
         """See `Engine.run`; pictures (N, H, W, 3)."""
         defects = pictures[..., 1:].astype(np.float32).transpose(0, 3, 1, 2) / np.float32(255)
         background = 1 - defects.sum(axis=1, keepdims=True)
-        return np.concatenate([background, defects], axis=1)
+        probability = np.concatenate([background, defects], axis=1)
+        mask = to_mask(torch.from_numpy(probability), self._thresholds)
+        return Output(probability, mask.numpy())
 
 
 @dataclass(frozen=True)
@@ -57,10 +75,11 @@ def paint(answer: Answer) -> npt.NDArray[np.uint8]:
     return np.stack([plane * np.uint8(answer.grey) for plane in planes], axis=2)
 
 
-def colour_model(threshold: float, picture_threshold: float) -> ModelInfo:
+def colour_model() -> ModelInfo:
     """What stands beside the weights of a model of colour pictures."""
-    return model_info(
-        network=network_params(in_channels=3),
-        threshold=threshold,
-        picture_threshold=picture_threshold,
-    )
+    return model_info(network=network_params(in_channels=3))
+
+
+def answer_point(**changes: Any) -> OperatingPoint:
+    """Every pixel that is likelier a defect than not, with some of it changed."""
+    return neutral_point(CLASSES).model_copy(update=changes)

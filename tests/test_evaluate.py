@@ -1,46 +1,72 @@
 """evaluate: known answers in, and in every file that is written the numbers worked out by hand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from answers import Answer, ColourEngine, colour_model, paint, write_answers
-from conftest import save_array
+from answers import Answer, ColourEngine, colour_model, write_answers
+from defectseg.data.split import Split
 from defectseg.data.tile import CLEAN, TileSet
-from defectseg.errors import DataError
-from defectseg.evaluation.evaluate import EvaluateParams, Outputs, evaluate_model, score_pictures
+from defectseg.errors import DataError, ParamsError
+from defectseg.evaluation.evaluate import EvaluateParams, evaluate_model
+from defectseg.evaluation.outputs import Outputs
+from defectseg.evaluation.rule import Costs, RuleParams
+from defectseg.inference.operating_point import read_point
 
-PARAMS = EvaluateParams(bootstrap=100, gallery=2)
-MODEL = colour_model(threshold=0.5, picture_threshold=0.6)
-ANSWERS = (
-    Answer("a", "crack", "s1", truth="11..", said="1.1."),  # tp 1, fp 1, fn 1
-    Answer("b", "blowhole", "s2", truth="22..", said="22..", grey=204),  # tp 2, at 0.8
-    Answer("c", CLEAN, "s3", truth="....", said="...."),
-    Answer("d", CLEAN, "s3", truth="....", said="2...", grey=128),  # fp 1, at 0.502
+RULE = RuleParams(costs=Costs(escape=1, false_alarm=1))
+PARAMS = EvaluateParams(operating_point=RULE, gates={"iou_macro": 0.5}, bootstrap=100, gallery=2)
+MODEL = colour_model()
+VALID = (
+    Answer("v1", "crack", "s1", truth="11..", said="11..", grey=204),  # 0.8
+    Answer("v2", "blowhole", "s2", truth="22..", said="22..", grey=204),
+    Answer("v3", CLEAN, "s3", truth="....", said="1...", grey=102),  # 0.4
 )
+TEST = (
+    Answer("a", "crack", "s4", truth="11..", said="1.1."),  # tp 1, fp 1, fn 1
+    Answer("b", "blowhole", "s5", truth="22..", said="22..", grey=204),  # tp 2, at 0.8
+    Answer("c", CLEAN, "s6", truth="....", said="...."),
+    Answer("d", CLEAN, "s6", truth="....", said="2...", grey=179),  # fp 1, at 0.702
+    Answer("e", "crack", "s7", truth="...1", said="....", grey=0),  # fn 1: escapes
+)
+TRAINING = {"train_loss": (0.9, 0.5), "valid_dice": (0.1, 0.6)}
 
 
 @pytest.fixture
 def tiles(tmp_path: Path) -> TileSet:
-    return write_answers(tmp_path / "tiles", ANSWERS)
+    return write_answers(tmp_path / "tiles", [*VALID, *TEST])
+
+
+@pytest.fixture
+def split(tiles: TileSet) -> Split:
+    return Split({t.id: "valid" if t.id.startswith("v") else "test" for t in tiles.tiles})
 
 
 @pytest.fixture
 def outputs(tmp_path: Path) -> Outputs:
     metrics = tmp_path / "metrics"
     return Outputs(
+        tmp_path / "models/operating_point.json",
         metrics / "evaluate.json",
         metrics / "per_image.csv",
         metrics / "plots",
         metrics / "gallery.png",
+        metrics / "report",
+        tmp_path / "docs/model_card.md",
     )
 
 
+def evaluate(tiles: TileSet, split: Split, outputs: Outputs, **changes: Any) -> dict[str, Any]:
+    params = PARAMS.model_copy(update=changes)
+    return evaluate_model(ColourEngine(), MODEL, tiles, split, params, 0, TRAINING, outputs)
+
+
 @pytest.fixture
-def evaluated(tiles: TileSet, outputs: Outputs) -> Outputs:
-    evaluate_model(ColourEngine(), MODEL, tiles, PARAMS, 0, outputs)
+def evaluated(tiles: TileSet, split: Split, outputs: Outputs) -> Outputs:
+    evaluate(tiles, split, outputs)
     return outputs
 
 
@@ -48,81 +74,96 @@ def rows(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
-def test_the_metrics_are_those_of_the_masks(evaluated: Outputs):
+def test_the_metrics_are_those_of_the_test_part(evaluated: Outputs):
     scores = json.loads(evaluated.metrics.read_text())
-    del scores["interval"]
-    assert scores == {
-        "pictures": 4,
-        "surfaces": 3,
-        "dice_pooled": 0.666667,  # tp 3, fp 2, fn 1
-        "iou_pooled": 0.5,
-        "dice_per_image_mean": 0.5,  # 1/2, 1, none, 0
+    told = {"interval", "valid", "operating_point", "gates", "ece"}
+    assert {name: value for name, value in scores.items() if name not in told} == {
+        "pictures": 5,
+        "surfaces": 4,
+        "dice_pooled": 0.6,  # tp 3, fp 2, fn 2
+        "iou_pooled": 0.428571,
+        "dice_per_image_mean": 0.375,  # 1/2, 1, none, 0, 0
         "precision_pooled": 0.6,
-        "recall_pooled": 0.75,
-        "pixel_accuracy": 0.8125,  # 13 of 16
-        "iou_macro": 0.5,
-        "iou_crack": 0.333333,
+        "recall_pooled": 0.6,
+        "pixel_accuracy": 0.8,  # 16 of 20
+        "iou_macro": 0.458333,
+        "iou_crack": 0.25,
         "iou_blowhole": 0.666667,
-        "image_auroc": 1.0,
-        "image_average_precision": 1.0,
-        "false_alarm_rate": 0.0,
-        "missed_defect_rate": 0.0,
-        "threshold": 0.5,
-        "picture_threshold": 0.6,
+        "image_auroc": 0.75,  # 1 and 0.8 are above both clean, 0 below one and equal to the other
+        "image_average_precision": 0.866667,  # 1, 1 and 3/5
+        "escape_rate": 0.333333,
+        "escape_rate_crack": 0.5,
+        "escape_rate_blowhole": 0.0,
+        "false_alarm_rate": 0.5,
+        "review_rate": 0.0,
+        "defects_found_iou30": 0.666667,
+        "defects_found_iou50": 0.666667,
+        "false_regions_per_picture": 0.4,
     }
 
 
-def test_every_picture_has_a_row_with_its_pixels_and_its_score(evaluated: Outputs):
+def test_the_operating_point_is_chosen_on_valid_alone(evaluated: Outputs):
+    point = read_point(evaluated.point)
+    assert point.reject == pytest.approx((0.8 + 0.35) / 2)  # 0.4 reaches the level 0.35
+    assert point.thresholds == (0.5, 0.5)
+    scores = json.loads(evaluated.metrics.read_text())
+    assert scores["operating_point"] == point.model_dump(mode="json")
+    assert scores["valid"]["pictures"] == 3
+    assert (scores["valid"]["escape_rate"], scores["valid"]["false_alarm_rate"]) == (0, 0)
+
+
+def test_the_test_part_has_no_say_in_the_operating_point(
+    tiles: TileSet, split: Split, outputs: Outputs, tmp_path: Path
+):
+    evaluate(tiles, split, outputs)
+    other = write_answers(tmp_path / "other", [*VALID, TEST[0], replace(TEST[2], id="b")])
+    fewer = Split({t.id: split.parts[t.id] for t in other.tiles})
+    elsewhere = replace(outputs, point=tmp_path / "other.json")
+    evaluate(other, fewer, elsewhere)
+    assert elsewhere.point.read_bytes() == outputs.point.read_bytes()
+
+
+def test_a_gate_that_fails_is_written_down(evaluated: Outputs):
+    (gate,) = json.loads(evaluated.metrics.read_text())["gates"]
+    assert gate == {
+        "metric": "iou_macro",
+        "limit": 0.5,
+        "is_floor": True,
+        "value": 0.458333,
+        "passed": False,
+    }
+    page = (evaluated.report / "index.html").read_text(encoding="utf-8")
+    assert "iou_macro" in page
+
+
+def test_a_gate_for_something_else_is_refused_and_nothing_written(
+    tiles: TileSet, split: Split, outputs: Outputs
+):
+    with pytest.raises(ParamsError, match=r"evaluate\.gates: no such score: iou_makro; the scores"):
+        evaluate(tiles, split, outputs, gates={"iou_makro": 0.5})
+    assert not outputs.metrics.exists()
+    assert not outputs.point.exists()
+
+
+def test_every_picture_has_a_row_with_its_pixels_its_score_and_its_verdict(evaluated: Outputs):
     assert rows(evaluated.per_image) == [
-        "id,class,surface,tp,fp,fn,score",
-        "a,crack,s1,1,1,1,1.000000",
-        "b,blowhole,s2,2,0,0,0.800000",
-        "c,clean,s3,0,0,0,0.000000",
-        "d,clean,s3,0,1,0,0.501961",
+        "id,class,surface,tp,fp,fn,score,verdict,said",
+        "a,crack,s4,1,1,1,1.000000,reject,crack",
+        "b,blowhole,s5,2,0,0,0.800000,reject,blowhole",
+        "c,clean,s6,0,0,0,0.000000,accept,clean",
+        "d,clean,s6,0,1,0,0.701961,reject,blowhole",
+        "e,crack,s7,0,0,1,0.000000,accept,clean",
     ]
 
 
-def test_the_plot_of_pictures_says_clean_below_the_picture_threshold(evaluated: Outputs):
-    assert rows(evaluated.plots / "confusion.csv") == [
-        "actual,predicted",
-        "crack,crack",
-        "blowhole,blowhole",
-        "clean,clean",
-        "clean,clean",
-    ]
-
-
-def test_a_flagged_picture_is_called_by_the_class_of_its_most_suspicious_pixel(tiles: TileSet):
-    pictures, _ = score_pictures(ColourEngine(), MODEL, tiles)
-    assert [picture.top_class for picture in pictures][:2] == ["crack", "blowhole"]
-    assert pictures[3].top_class == "blowhole"
-
-
-def test_the_most_suspicious_pixel_is_where_a_defect_is_likeliest(tmp_path: Path):
-    answer = Answer("a", "blowhole", "s1", truth="..2.", said="1.2.")
-    tiles = write_answers(tmp_path, [answer])
-    picture = paint(answer)
-    picture[0, 0] = (0, 51, 0)  # the crack at 0.2, before the blowhole at 1
-    save_array(tmp_path / "a.png", picture)
-    pictures, _ = score_pictures(ColourEngine(), MODEL, tiles)
-    assert [scored.top_class for scored in pictures] == ["blowhole"]
-
-
-def test_the_plot_of_the_threshold_has_precision_and_recall_at_each(evaluated: Outputs):
-    curve = rows(evaluated.plots / "precision_recall.csv")
-    assert curve[:2] == ["threshold,recall,precision", "0.000000,1.000000,0.250000"]  # 4 of 16 px
-    assert "0.400000,0.750000,0.600000" in curve  # tp 3, fp 2, fn 1
-    assert "0.600000,0.750000,0.750000" in curve  # the false alarm of d is gone
-    assert curve[-1] == "0.990000,0.250000,0.500000"  # only a is left
-    assert len(curve) == 1 + 100
-
-
-def test_the_plot_of_classes_has_the_iou_of_each(evaluated: Outputs):
-    assert rows(evaluated.plots / "iou.csv") == [
-        "class,iou",
-        "crack,0.333333",
-        "blowhole,0.666667",
-    ]
+def test_the_plots_are_written(evaluated: Outputs):
+    plots = evaluated.plots
+    assert rows(plots / "confusion.csv")[1:4] == ["crack,crack", "blowhole,blowhole", "clean,clean"]
+    curve = rows(plots / "precision_recall.csv")
+    assert curve[:2] == ["threshold,recall,precision", "0.000000,1.000000,0.250000"]  # 5 of 20 px
+    assert rows(plots / "iou.csv") == ["class,iou", "crack,0.25", "blowhole,0.666667"]
+    assert {row.split(",")[0] for row in rows(plots / "escapes.csv")} == {"part", "valid", "test"}
+    assert rows(plots / "slices.csv")[1].startswith("class,crack,2,2,2,0.5,")
 
 
 def test_the_gallery_shows_the_defect_pictures(evaluated: Outputs):
@@ -131,38 +172,45 @@ def test_the_gallery_shows_the_defect_pictures(evaluated: Outputs):
         assert gallery.size == (1488, 3 * (60 + 16 + 6))  # 4 × 1 px grow to 240 × 60
 
 
-def test_the_same_answers_write_the_same_bytes(tiles: TileSet, evaluated: Outputs):
-    folder = evaluated.metrics.parent
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+def test_the_model_card_has_the_same_numbers(evaluated: Outputs):
+    card = evaluated.model_card.read_text(encoding="utf-8")
+    assert "0.458" in card
+
+
+def test_the_same_answers_write_the_same_bytes(tiles: TileSet, split: Split, evaluated: Outputs):
+    folder = evaluated.metrics.parents[1]
+    written = [folder / "metrics", folder / "models", folder / "docs"]
+    files = sorted(path for root in written for path in root.rglob("*") if path.is_file())
     before = [path.read_bytes() for path in files]
-    evaluate_model(ColourEngine(), MODEL, tiles, PARAMS, 0, evaluated)
-    assert [path.name for path in files] == [
-        "evaluate.json",
-        "gallery.png",
-        "per_image.csv",
-        "confusion.csv",
-        "iou.csv",
-        "precision_recall.csv",
-    ]
+    evaluate(tiles, split, evaluated)
+    assert len(files) == 12
     assert [path.read_bytes() for path in files] == before
 
 
-def test_a_model_of_other_classes_is_refused(tiles: TileSet, outputs: Outputs):
+def test_a_model_of_other_classes_is_refused(tiles: TileSet, split: Split, outputs: Outputs):
     other = MODEL.model_copy(update={"classes": ("blowhole", "crack")})
     message = (
         r"knows the classes \['blowhole', 'crack'\], the tiles have \['crack', 'blowhole'\]; "
         "run train again"
     )
     with pytest.raises(DataError, match=message):
-        evaluate_model(ColourEngine(), other, tiles, PARAMS, 0, outputs)
+        evaluate_model(ColourEngine(), other, tiles, split, PARAMS, 0, TRAINING, outputs)
     assert not outputs.metrics.exists()
 
 
 def test_a_test_part_without_a_defect_is_scored_as_far_as_it_goes(tmp_path: Path, outputs: Outputs):
-    clean = write_answers(tmp_path / "clean", ANSWERS[2:3])
-    evaluate_model(ColourEngine(), MODEL, clean, PARAMS, 0, outputs)
-    scores = json.loads(outputs.metrics.read_text())
+    tiles = write_answers(tmp_path / "clean", [*VALID, TEST[2]])
+    split = Split({t.id: "valid" if t.id.startswith("v") else "test" for t in tiles.tiles})
+    scores = evaluate(tiles, split, outputs, gates={"escape_rate": 0.1})
     assert (scores["dice_pooled"], scores["false_alarm_rate"]) == (None, 0)
+    assert scores["gates"][0]["passed"] is False  # nothing is known about escapes
     assert rows(outputs.plots / "precision_recall.csv") == ["threshold,recall,precision"]
     assert rows(outputs.plots / "iou.csv") == ["class,iou", "crack,", "blowhole,"]
     assert outputs.gallery.exists()
+
+
+def test_a_valid_part_without_a_defect_decides_by_a_half(tmp_path: Path, outputs: Outputs):
+    tiles = write_answers(tmp_path / "clean", [VALID[2], *TEST])
+    split = Split({t.id: "valid" if t.id.startswith("v") else "test" for t in tiles.tiles})
+    evaluate(tiles, split, outputs)
+    assert read_point(outputs.point).reject == 0.5

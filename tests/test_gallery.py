@@ -7,8 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from answers import Answer, ColourEngine, answer_point, write_answers
 from conftest import mask
-from defectseg.evaluation.gallery import Panel, draw_panel, shrink, write_gallery
+from defectseg.data.tile import CLEAN
+from defectseg.evaluation.gallery import (
+    Panel,
+    choose_galleries,
+    draw_panel,
+    shrink,
+    write_gallery,
+)
+from defectseg.evaluation.scored import score_part
 
 GREY = (100, 100, 100)
 CRACK = (172, 132, 45)  # grey 100 with the colour of class 1 laid over it: see test_overlay.py
@@ -80,3 +89,43 @@ def test_a_gallery_takes_the_place_of_the_one_before_as_a_whole(tmp_path: Path):
     assert earlier.read_bytes() == before != path.read_bytes()
     assert sorted(item.name for item in tmp_path.iterdir()) == ["earlier.png", "gallery.png"]
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_each_gallery_has_the_pictures_that_its_name_says(tmp_path: Path):
+    part = write_answers(
+        tmp_path,
+        [
+            Answer("all", "crack", "s1", truth="11..", said="11.."),
+            Answer("clean", CLEAN, "s2", truth="....", said="...."),
+            Answer("half", "crack", "s3", truth="11..", said="1..."),
+            Answer("large", "crack", "s4", truth="111.", said="...."),
+            Answer("none", "crack", "s5", truth="1...", said="...."),
+            Answer("sure", CLEAN, "s6", truth="....", said="1..."),
+            Answer("surer", CLEAN, "s7", truth="....", said="2...", grey=204),
+        ],
+    )
+    engine, point = ColourEngine(), answer_point()
+    pictures, _ = score_part(engine, point, part, 3, "test")
+    galleries = choose_galleries(pictures, engine, point, part, 3, count=2)
+    named = {
+        name: [panel.caption.split(": ")[1].split(",")[0] for panel in panels]
+        for name, panels in galleries.items()
+    }
+    assert named == {
+        "misses": ["large", "none"],  # most defect pixels first
+        "false alarms": ["sure", "surer"],  # the surest first
+        "best": ["all", "half"],
+        "median": ["half", "large"],
+        "worst": ["large", "none"],
+    }
+    panel = galleries["best"][1]
+    assert panel.caption == "best: half, crack, reject, Dice 0.67"
+    assert (panel.true_mask.tolist(), panel.pred_mask.tolist()) == ([[1, 1, 0, 0]], [[1, 0, 0, 0]])
+
+
+def test_fewer_pictures_than_asked_for_are_all_shown(tmp_path: Path):
+    part = write_answers(tmp_path, [Answer("c", CLEAN, "s", truth="....", said="....")])
+    engine, point = ColourEngine(), answer_point()
+    pictures, _ = score_part(engine, point, part, 3, "test")
+    galleries = choose_galleries(pictures, engine, point, part, 3, count=4)
+    assert galleries == {"misses": [], "false alarms": [], "best": [], "median": [], "worst": []}

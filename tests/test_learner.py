@@ -48,7 +48,7 @@ from dvclive import Live
 from defectseg.data.split import Split
 from defectseg.data.tile import read_tiles
 from defectseg.determinism import ComputeParams, set_up
-from defectseg.evaluation.training import train_model
+from defectseg.network.training import train_model
 from defectseg.network.learner import Logs
 from test_learner import TRAIN, VALID
 from tiny import train_params
@@ -81,7 +81,7 @@ NEVER = ("", "", 0)
 MOMENTS = {  # what happens, to which file, for the how manieth time
     "while the third checkpoint is written": ("os.rename", CHECKPOINT, 3),
     "between the third checkpoint and its log": ("open", "valid_loss.tsv", 5),
-    "while thresholds are chosen": ("open", "masks/t08.png", 2),  # the first time it is decoded
+    "before the weights are there": ("os.rename", "models/unet.safetensors", 1),
     "between weights and JSON": ("os.rename", "models/unet.json", 1),
     "before the checkpoint is removed": ("os.remove", CHECKPOINT, 1),
 }
@@ -198,7 +198,7 @@ def test_a_finished_training_starts_anew_and_writes_the_same_bytes(
 def test_a_checkpoint_is_safetensors_with_all_that_a_run_needs(
     tmp_path: Path, killed: Callable[[str, Path], Path]
 ):
-    folder = killed("while thresholds are chosen", tmp_path / "killed")
+    folder = killed("before the weights are there", tmp_path / "killed")
     with safe_open(folder / CHECKPOINT, framework="pt") as file:
         parts = {name.partition(".")[0] for name in file.keys()}  # noqa: SIM118 - it is no dict
     assert parts == {"network", "best", "optimizer"}

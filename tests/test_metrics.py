@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from conftest import mask
-from defectseg.confusion import count_pixels
-from defectseg.data.tile import CLEAN
-from defectseg.evaluation.metrics import ScoredPicture, evaluate_pictures
-from tiny import CLASSES, tile
+from defectseg.evaluation.metrics import evaluate_pictures, to_number
+from defectseg.evaluation.scored import ScoredPicture
+from scored_pictures import scored
+from tiny import CLASSES
 
 HEADLINES = (
     "dice_pooled",
@@ -24,22 +24,19 @@ HEADLINES = (
     "iou_blowhole",
     "image_auroc",
     "image_average_precision",
+    "escape_rate",
+    "escape_rate_crack",
+    "escape_rate_blowhole",
     "false_alarm_rate",
-    "missed_defect_rate",
+    "review_rate",
+    "defects_found_iou30",
+    "defects_found_iou50",
+    "false_regions_per_picture",
 )
 
 
-def scored(
-    true: str, pred: str, score: float = 0.0, surface: str = "", kind: str = "crack"
-) -> ScoredPicture:
-    """A picture with drawn masks; clean if nothing is drawn."""
-    confusion = count_pixels(mask(pred), mask(true), len(CLASSES))
-    shown = kind if set(true) != {"."} else CLEAN
-    return ScoredPicture(tile(f"{true}{pred}{score}", shown, surface), confusion, score, "crack")
-
-
 def evaluate(pictures: Sequence[ScoredPicture], seed: int = 0) -> dict[str, Any]:
-    return evaluate_pictures(pictures, CLASSES, picture_threshold=0.5, resamples=100, seed=seed)
+    return evaluate_pictures(pictures, CLASSES, resamples=100, seed=seed)
 
 
 LITTLE_HALF_FOUND = scored("1.1.......", "1.........", score=0.9)  # tp 1, fn 1: Dice 2/3
@@ -93,16 +90,39 @@ def test_average_precision_is_the_precision_at_each_defect_that_is_found():
     assert evaluate(PICTURES)["image_average_precision"] == 0.833333
 
 
-def test_a_picture_at_the_threshold_is_flagged():
-    scores = evaluate(PICTURES)
-    assert scores["false_alarm_rate"] == 0.5  # of two clean pictures, the one at 0.5
-    assert scores["missed_defect_rate"] == 0.5  # of two defects, the one at 0.4
+def test_verdicts_decide_what_escapes_and_what_is_a_false_alarm():
+    pictures = [
+        scored("1.", "..", kind="crack"),  # accepted: escapes
+        scored("1.", "1.", kind="crack"),  # rejected
+        scored("2.", "..", kind="blowhole", verdict="review"),  # somebody will see it
+        scored("..", "1."),  # a false alarm
+        scored("..", "..", verdict="review"),
+        scored("..", ".."),
+        scored("..", ".."),
+    ]
+    scores = evaluate(pictures)
+    assert scores["escape_rate"] == 0.333333
+    assert (scores["escape_rate_crack"], scores["escape_rate_blowhole"]) == (0.5, 0)
+    assert scores["false_alarm_rate"] == 0.25  # of four clean pictures
+    assert scores["review_rate"] == 0.285714  # 2 / 7
 
 
 def test_a_picture_counts_as_its_label_says_even_with_an_empty_mask():
-    empty = ScoredPicture(tile("e", "crack"), LEFT_ALONE.confusion, 0.1, "crack")
+    empty = replace(LEFT_ALONE, tile=replace(LEFT_ALONE.tile, defect_class="crack"))
     scores = evaluate([empty, LITTLE_HALF_FOUND, LEFT_ALONE])
-    assert (scores["missed_defect_rate"], scores["false_alarm_rate"]) == (0.5, 0)
+    assert (scores["escape_rate"], scores["false_alarm_rate"]) == (0.5, 0)
+
+
+def test_regions_are_found_in_all_pictures_together():
+    pictures = [
+        scored("11..1", "1...."),  # IoU 1/2, and one that is not found
+        scored("111..", "1...1"),  # IoU 1/3, and a false region
+        scored(".....", "1.1.1"),  # three false regions
+    ]
+    scores = evaluate(pictures)
+    assert scores["defects_found_iou30"] == 0.666667
+    assert scores["defects_found_iou50"] == 0.333333
+    assert scores["false_regions_per_picture"] == 1.333333  # 4 / 3
 
 
 def test_pictures_and_surfaces_are_counted():
@@ -119,15 +139,15 @@ def test_every_headline_has_a_number_and_an_interval():
 
 def test_a_score_lies_within_its_interval():
     scores = evaluate(PICTURES)
-    for name, interval in scores["interval"].items():
+    known = {name for name in HEADLINES if scores[name] is not None}
+    assert set(HEADLINES) - known == {"escape_rate_blowhole"}
+    for name in known:
+        interval = scores["interval"][name]
         assert interval["low"] <= scores[name] <= interval["high"]
 
 
 def test_pictures_of_one_surface_are_one_piece_of_evidence_without_a_spread():
-    pictures = [
-        ScoredPicture(tile(p.tile.id, p.tile.defect_class, "one"), p.confusion, p.score, "crack")
-        for p in PICTURES
-    ]
+    pictures = [replace(p, tile=replace(p.tile, surface="one")) for p in PICTURES]
     scores = evaluate(pictures)
     for name, interval in scores["interval"].items():
         assert interval == {"low": scores[name], "high": scores[name]}
@@ -155,28 +175,40 @@ def test_the_seed_moves_intervals_and_no_score():
     assert first == second
 
 
+RANKS = {"image_auroc", "image_average_precision"}
+FOUND = {"defects_found_iou30", "defects_found_iou50"}
+ESCAPES = {"escape_rate", "escape_rate_crack", "escape_rate_blowhole"}
+
+
 @pytest.mark.parametrize(
     ("pictures", "undefined"),
     [
-        (PICTURES[:2], {"image_auroc", "image_average_precision", "false_alarm_rate"}),
-        (PICTURES[2:], {"image_auroc", "image_average_precision", "missed_defect_rate"}),
+        (PICTURES[:2], RANKS | {"false_alarm_rate", "escape_rate_blowhole"}),
+        (PICTURES[2:], RANKS | FOUND | ESCAPES),
     ],
     ids=["no clean picture", "no defect picture"],
 )
 def test_what_cannot_be_computed_is_none(pictures: Sequence[ScoredPicture], undefined: set[str]):
     scores = evaluate(pictures)
-    ranks = {name for name in scores if name.startswith(("image_", "false_", "missed_"))}
-    assert {name for name in ranks if scores[name] is None} == undefined
+    pixels = {name for name in HEADLINES if name.startswith(("iou_", "dice_", "precision"))}
+    assert {n for n in HEADLINES if scores[n] is None} - pixels - {"recall_pooled"} == undefined
     for name in undefined:
         assert scores["interval"][name] == {"low": None, "high": None}
 
 
-def test_a_part_where_nothing_is_and_nothing_is_found_has_only_its_accuracy():
+def test_a_part_where_nothing_is_and_nothing_is_found_has_only_what_counts_clean_pictures():
     scores = evaluate([LEFT_ALONE])
     assert {name for name in HEADLINES if scores[name] is not None} == {
         "pixel_accuracy",
         "false_alarm_rate",
+        "review_rate",
+        "false_regions_per_picture",
     }
+
+
+def test_a_number_has_six_digits_and_what_is_undefined_is_none():
+    assert to_number(2 / 3) == 0.666667
+    assert to_number(math.nan) is None
 
 
 def test_the_dice_of_one_picture_is_undefined_when_it_is_clean_and_left_alone():

@@ -1,139 +1,167 @@
-"""operating_point: thresholds worked out by hand from a few pixels and pictures."""
+"""operating_point: thresholds, areas and levels worked out by hand from a few pixels."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from answers import Answer, ColourEngine, write_answers
-from conftest import mask
-from defectseg.confusion import Counts, count_pixels
-from defectseg.data.tile import CLEAN
+from defectseg.data.tile import CLEAN, TileSet
 from defectseg.evaluation.operating_point import (
-    BINS,
-    OperatingPoint,
-    best_picture_threshold,
-    best_threshold,
+    ValidScores,
+    choose_areas,
     choose_operating_point,
-    count_by_bin,
-    flagged_at,
+    count_valid,
+    score_valid,
+    scores_with,
 )
-from defectseg.inference.predictor import defect_probability, likeliest_kind, to_mask
+from defectseg.evaluation.rule import Costs, RuleParams
+from defectseg.evaluation.scored import score_part
+from defectseg.inference.operating_point import OperatingPoint
+
+EQUAL = RuleParams(costs=Costs(escape=1, false_alarm=1))
+LONG = "11111111"
+SPECK = "1......."
+NOTHING = "........"
+ANSWERS = (
+    Answer("d1", "crack", "s1", truth=LONG, said=LONG, grey=204),  # 0.8
+    Answer("d2", "crack", "s2", truth=LONG, said=LONG, grey=153),  # 0.6
+    Answer("c1", CLEAN, "s3", truth=NOTHING, said=SPECK, grey=230),  # 0.902, one pixel
+    Answer("c2", CLEAN, "s4", truth=NOTHING, said=NOTHING),
+)
 
 
-def one_class(*defect: float) -> npt.NDArray[np.float32]:
-    """Probabilities (2, 1, W) of one row of pixels, by their defect probability."""
-    row = np.array([defect], dtype=np.float32)
-    return np.stack([1 - row, row])
+def valid_part(folder: Path, answers: Sequence[Answer] = ANSWERS) -> TileSet:
+    return write_answers(folder, answers)
 
 
-def counted(
-    probability: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8], size: int
-) -> Counts:
-    defect, kind = defect_probability(probability), likeliest_kind(probability)
-    return count_by_bin(defect, kind, truth, size)
+def choose(valid: TileSet, rule: RuleParams, temperature: float = 1.0) -> OperatingPoint:
+    return choose_operating_point(ColourEngine(), valid, 3, rule, temperature)
 
 
-def choose(defect: tuple[float, ...], truth: str) -> float:
-    return best_threshold(counted(one_class(*defect), mask(truth), size=2))
+def table(*scores: Sequence[Sequence[float]], defects: str, largest: Sequence[int]) -> ValidScores:
+    """Scores (n, K, A) of candidates 1, 2, 4, …; `#` is a picture with a defect."""
+    array = np.array(scores, dtype=float)
+    candidates = tuple(2**step for step in range(array.shape[2]))
+    is_defect = np.array([mark == "#" for mark in defects])
+    return ValidScores(array, is_defect, candidates, tuple(largest))
 
 
-def test_a_pixel_is_counted_in_the_bin_of_its_probability():
-    counts = counted(one_class(0.0, 0.255, 0.5, 1.0), mask(".#.#"), size=2)
-    assert counts.shape == (BINS, 2, 2)
-    found = [tuple(map(int, cell)) for cell in np.argwhere(counts)]
-    assert found == [(0, 0, 1), (25, 1, 1), (50, 0, 1), (99, 1, 1)]  # bin, truth, likeliest
+def test_a_minimal_area_makes_a_sure_speck_count_for_nothing(tmp_path: Path):
+    point = choose(valid_part(tmp_path), EQUAL)
+    crack = point.classes[0]
+    assert crack.min_area == 2  # the smallest that helps; half of the true regions is 4
+    assert point.reject == pytest.approx(0.3)  # half-way between 0.6 and nothing
 
 
-def test_a_pixel_is_counted_under_its_likeliest_defect_class():
-    probability = np.array([0.7, 0.1, 0.2], dtype=np.float32)[:, None, None]
-    assert np.argwhere(counted(probability, mask("1"), size=3)).tolist() == [[30, 1, 2]]
+def test_the_threshold_of_a_class_has_its_highest_iou(tmp_path: Path):
+    # up to 0.60 both cracks and the speck: 16 of 17 pixels; above only one crack: 8 of 17
+    assert choose(valid_part(tmp_path), EQUAL).thresholds[0] == 0.5
 
 
-@pytest.mark.parametrize("threshold", [0.01, 0.3, 0.5, 0.77, 0.99])
-def test_the_bins_say_what_the_masks_at_that_threshold_say(threshold: float):
-    draw = np.random.default_rng(0)
-    probability = draw.dirichlet([2, 1, 1], size=(40, 50)).transpose(2, 0, 1).astype(np.float32)
-    truth = draw.integers(0, 3, (40, 50), dtype=np.uint8)
-    flagged = flagged_at(counted(probability, truth, size=3))[round(threshold * BINS)]
-    assert flagged.tolist() == count_pixels(to_mask(probability, threshold), truth, 2).tolist()
+def test_a_class_that_valid_has_not_takes_the_threshold_of_all(tmp_path: Path):
+    point = choose(valid_part(tmp_path), EQUAL)
+    assert point.thresholds[1] == point.thresholds[0]
+    assert (point.names, point.classes[1].min_area) == (("crack", "blowhole"), 1)
 
 
-def test_the_threshold_keeps_both_defects_when_that_is_worth_one_false_alarm():
-    # IoU by threshold: up to 0.105: 2/4; up to 0.605: 2/3; up to 0.705: 1/3; up to 0.805: 1/2
-    assert choose((0.805, 0.605, 0.705, 0.105), "##..") == 0.5
+def test_the_rule_and_the_temperature_travel_with_the_point(tmp_path: Path):
+    point = choose(valid_part(tmp_path), EQUAL, temperature=1.25)
+    assert (point.temperature, point.rule) == (1.25, EQUAL.describe())
 
 
-def test_the_threshold_rises_above_the_false_alarms():
-    # from 0.61 to 0.80 only the defect is flagged; 0.61 is the nearest to 0.5
-    assert choose((0.805, 0.605, 0.205), "#..") == 0.61
+def test_without_a_band_review_is_reject(tmp_path: Path):
+    point = choose(valid_part(tmp_path), EQUAL)
+    assert point.review == point.reject
 
 
-def test_the_threshold_falls_to_faint_defects():
-    # from 0.21 to 0.30 all defects and nothing else; 0.30 is the nearest to 0.5
-    assert choose((0.305, 0.305, 0.205), "##.") == 0.3
+def test_a_band_takes_in_as_many_clean_pictures_as_it_may(tmp_path: Path):
+    answers = [
+        Answer("d1", "crack", "s1", truth=LONG, said=LONG, grey=255),
+        *(Answer(f"c{n}", CLEAN, f"s{n}", NOTHING, LONG, grey=51 * n) for n in (1, 2, 3)),
+        Answer("c4", CLEAN, "s5", truth=NOTHING, said=NOTHING),
+    ]
+    rule = RuleParams(max_false_alarm_rate=0.0, review=0.5)
+    point = choose(valid_part(tmp_path, answers), rule)
+    assert point.reject == pytest.approx(0.8)  # half-way between 1 and 0.6
+    # two of four; the pictures at 0.2 and 0.4 reach the levels 0.15 and 0.35
+    assert point.review == pytest.approx(0.25)
 
 
-def test_without_any_defect_the_threshold_is_a_half():
-    assert choose((0.205, 0.105), "..") == 0.5
+def test_half_of_a_small_true_region_is_the_most_that_a_minimal_area_may_be(tmp_path: Path):
+    answers = [
+        Answer(f"d{n}", "crack", f"s{n}", truth="1" * n + "." * (12 - n), said="." * 12)
+        for n in (4, 8, 12)
+    ]
+    _, largest = count_valid(ColourEngine(), valid_part(tmp_path, answers), 3)
+    assert largest == (2, 1)  # the 10th percentile of 4, 8 and 12 is 4.8
 
 
-def test_a_threshold_is_never_0_or_1():
-    assert choose((1.0, 0.0), "..") == 0.5
-    assert choose((0.005, 0.005), "##") == 0.5  # nothing can be found above 0.01: all are equal
-
-
-def test_the_threshold_weighs_every_class_the_same():
-    # class 1: four pixels at 0.605; class 2: one at 0.305, and a clean one taken for it at 0.405
-    probability = np.zeros((3, 1, 6), dtype=np.float32)
-    probability[1, 0, :4] = 0.605
-    probability[2, 0, 4:] = 0.305, 0.405
-    probability[0] = 1 - probability.sum(axis=0)
-    # up to 0.30: (1 + 1/2) / 2; above 0.40: (1 + 0) / 2
-    assert best_threshold(counted(probability, mask("11112."), size=3)) == 0.3
-
-
-def test_the_picture_threshold_has_the_highest_youden_index():
-    # 0.4: all defects, one of three false alarms: 1 - 1/3; 0.9: one of two defects: 1/2
-    scores, defects = np.array([0.9, 0.4, 0.5, 0.3, 0.2]), np.array([1, 1, 0, 0, 0], dtype=bool)
-    assert best_picture_threshold(scores, defects, otherwise=0.7) == 0.4
-
-
-def test_a_perfect_model_flags_from_its_faintest_defect_on():
-    scores, defects = np.array([0.9, 0.6, 0.5, 0.1]), np.array([1, 1, 0, 0], dtype=bool)
-    assert best_picture_threshold(scores, defects, otherwise=0.7) == 0.6
-
-
-@pytest.mark.parametrize("defects", [[True, True], [False, False]])
-def test_with_one_kind_of_picture_missing_pictures_follow_the_pixels(defects: list[bool]):
-    assert best_picture_threshold(np.array([0.9, 0.1]), np.array(defects), otherwise=0.7) == 0.7
-
-
-@pytest.mark.parametrize("scores", [[0.5, 0.5], [0.1, 0.8]], ids=["equal", "upside down"])
-def test_a_useless_model_still_has_a_finite_picture_threshold(scores: list[float]):
-    threshold = best_picture_threshold(np.array(scores), np.array([True, False]), otherwise=0.7)
-    assert threshold == scores[0]  # the highest that flags every defect
-
-
-def test_both_thresholds_are_chosen_on_the_pictures_of_the_valid_part(tmp_path: Path):
-    valid = write_answers(
-        tmp_path,
-        [
-            Answer("d1", "crack", "s1", truth="1...", said="1...", grey=204),  # 0.8
-            Answer("d2", "crack", "s2", truth="1...", said="1...", grey=128),  # 0.502
-            Answer("c1", CLEAN, "s3", truth="....", said="1...", grey=153),  # 0.6
-            Answer("c2", CLEAN, "s4", truth="....", said="...."),
-            Answer("c3", CLEAN, "s5", truth="....", said="...."),
-        ],
+def test_every_picture_has_a_score_for_each_class_and_area(tmp_path: Path):
+    scored = score_valid(ColourEngine(), valid_part(tmp_path), 3, (0.5, 0.5), (4, 1))
+    assert scored.candidates == (1, 2, 4)
+    assert scored.scores[:, 0] == pytest.approx(  # tiles by id: c1, c2, d1, d2
+        np.array([[0.902, 0, 0], [0, 0, 0], [0.8, 0.8, 0.8], [0.6, 0.6, 0.6]]), abs=1e-3
     )
-    # pixels: 2/3 up to 0.50, then 1/3 up to 0.60, 1/2 up to 0.80
-    # pictures: 1/2 at 0.8, 1/6 at 0.6, 2/3 at 0.502
-    point = choose_operating_point(ColourEngine(), valid, channels=3)
-    assert point == OperatingPoint(0.5, pytest.approx(128 / 255))
+    assert not scored.scores[:, 1].any()
+    assert scored.is_defect.tolist() == [False, False, True, True]
 
 
-def test_a_valid_part_without_clean_pictures_has_one_threshold_for_both(tmp_path: Path):
-    answers = [Answer("d1", "crack", "s1", truth="1...", said="12..", grey=78)]  # 0.306
-    point = choose_operating_point(ColourEngine(), write_answers(tmp_path, answers), channels=3)
-    assert point == OperatingPoint(0.3, 0.3)
+def test_the_areas_of_several_classes_are_chosen_together():
+    # both clean pictures vanish only when both classes ask for two pixels
+    scores = table(
+        [[0.9, 0.1], [0.0, 0.0]],
+        [[0.0, 0.0], [0.9, 0.1]],
+        [[0.7, 0.7], [0.0, 0.0]],
+        [[0.0, 0.0], [0.6, 0.6]],
+        defects="..##",
+        largest=(2, 2),
+    )
+    areas, reject = choose_areas(scores, EQUAL)
+    assert areas == [1, 1]
+    assert reject == pytest.approx(0.35)
+
+
+def test_an_area_above_the_largest_of_its_class_is_not_tried():
+    scores = table([[0.9, 0.1]], [[0.7, 0.7]], defects=".#", largest=(1,))
+    assert choose_areas(scores, EQUAL)[0] == [0]
+
+
+def test_of_equal_areas_the_smaller_is_taken():
+    scores = table([[0.1, 0.1, 0.1]], [[0.7, 0.7, 0.7]], defects=".#", largest=(4,))
+    assert choose_areas(scores, EQUAL)[0] == [0]
+
+
+def test_a_picture_is_as_bad_as_its_worst_class():
+    scores = table([[0.2], [0.8]], [[0.5], [0.1]], defects="##", largest=(1, 1))
+    assert scores_with(scores, [0, 0]).tolist() == [0.8, 0.5]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        RuleParams(max_false_alarm_rate=0.25, review=0.25),
+        RuleParams(max_escape_rate=0.25),
+        RuleParams(costs=Costs(escape=10, false_alarm=1), review=0.25),
+    ],
+    ids=RuleParams.describe,
+)
+def test_the_verdicts_on_valid_are_those_that_were_chosen(tmp_path: Path, rule: RuleParams):
+    """What the table promised is what `predict` then says of the same pictures."""
+    draw = np.random.default_rng(1)
+    answers = []
+    for number in range(24):
+        shape = "".join(draw.choice(["1", "2", "."], 24, p=[0.3, 0.2, 0.5]))
+        drawn = f"{shape[:8]} {shape[8:16]} {shape[16:]}"
+        grey = int(draw.integers(20, 256))
+        is_defect = number % 2 == 0
+        truth = drawn if is_defect else f"{NOTHING} {NOTHING} {NOTHING}"
+        kind = "crack" if is_defect else CLEAN
+        answers.append(Answer(f"t{number:02}", kind, f"s{number}", truth, drawn, grey))
+    valid = valid_part(tmp_path, answers)
+    point = choose(valid, rule)
+    engine = ColourEngine(point.thresholds)
+    pictures, _ = score_part(engine, point, valid, 3, "test")
+    for picture in pictures:
+        assert picture.verdict == point.verdict(picture.score), picture.tile.id

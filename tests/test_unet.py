@@ -102,9 +102,9 @@ def test_a_model_takes_the_place_of_the_one_before_as_a_whole(weights: Path, tmp
     before = weights.read_bytes()
     for name in ("unet.safetensors", "unet.json"):
         os.link(weights.parent / name, tmp_path / name)  # writing into it would change both
-    save_unet(network(in_channels=3), model_info(threshold=0.5), weights)
+    save_unet(network(in_channels=3), model_info(best_epoch=7), weights)
     assert (tmp_path / "unet.safetensors").read_bytes() == before != weights.read_bytes()
-    assert json.loads((tmp_path / "unet.json").read_text())["threshold"] == 0.37
+    assert json.loads((tmp_path / "unet.json").read_text())["best_epoch"] == 3
 
 
 def test_the_same_network_gives_the_same_bytes(weights: Path, tmp_path: Path):
@@ -122,7 +122,7 @@ def test_a_model_of_hub_weights_is_read_without_the_hub(tmp_path: Path):
 
 def drop_key(path: Path) -> None:
     facts = json.loads(path.with_suffix(".json").read_text())
-    del facts["threshold"]
+    del facts["image_size"]
     path.with_suffix(".json").write_text(json.dumps(facts))
 
 
@@ -142,7 +142,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "weights cut off": lambda path: path.write_bytes(path.read_bytes()[:-8]),
     "weights of another kind": lambda path: path.write_bytes(b"\x80\x04" + bytes(500)),
     "JSON cut off": lambda path: path.with_suffix(".json").write_text('{"classes": ['),
-    "JSON without a threshold": drop_key,
+    "JSON without an image size": drop_key,
     "JSON of another encoder": claim_other_encoder,
     "JSON of an unknown encoder": claim_unknown_encoder,
 }

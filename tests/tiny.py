@@ -115,8 +115,6 @@ def model_info(**changes: Any) -> ModelInfo:
         "network": network_params(),
         "classes": CLASSES,
         "image_size": 64,
-        "threshold": 0.37,
-        "picture_threshold": 0.61,
         "best_epoch": 3,
         "data_digest": "d" * 64,
         "code_digest": "c" * 64,

@@ -10,7 +10,8 @@ DefectsegError
 │   └── SplitError       the pictures cannot be split, or a surface would leak between parts
 ├── TrainingError        the training cannot start or go on
 ├── ModelFileError       a model file is missing, damaged or of another kind
-└── ExportError          the exported graph does not say what the network says
+├── ModelOutputError     a model gave something that is no probability
+└── ExportError          the model may not be shipped: a gate failed, or the graph says otherwise
 
 A message says what came, what was expected and what to do.
 """
@@ -68,5 +69,9 @@ class ModelFileError(DefectsegError):
     """A model file is missing, damaged or of another kind."""
 
 
+class ModelOutputError(DefectsegError):
+    """A model gave something that is no probability."""
+
+
 class ExportError(DefectsegError):
-    """The exported graph does not say what the network says."""
+    """The model may not be shipped: a gate failed, or the graph says otherwise."""

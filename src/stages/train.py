@@ -7,8 +7,8 @@ from dvclive import Live
 from defectseg.data.split import read_split
 from defectseg.data.tile import read_tiles
 from defectseg.determinism import ComputeParams, set_up
-from defectseg.evaluation.training import train_model
 from defectseg.network.learner import Logs, TrainParams
+from defectseg.network.training import train_model
 from defectseg.params import read_params
 from defectseg.stage import run_stage
 
@@ -29,7 +29,7 @@ def main() -> None:
         logs = Logs(live, speed, CHECKPOINT)
         tiles, split = read_tiles(TILES), read_split(SPLIT)
         info = train_model(tiles, split, params, compute.seed, device, logs, MODEL)
-    print(f"train: best epoch {info.best_epoch} of {params.epochs}, threshold {info.threshold:.2f}")
+    print(f"train: best epoch {info.best_epoch} of {params.epochs}")
 
 
 if __name__ == "__main__":

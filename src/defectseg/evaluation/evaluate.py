@@ -1,141 +1,167 @@
-"""A model and the test part in, metrics, plots and a gallery out: the stage evaluate, in order."""
+"""A model, the valid and the test part in; operating point, metrics and a report out.
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+The stage evaluate, in order: calibrate and choose on valid, measure on test, write.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
-from tqdm import tqdm
 
-from defectseg.confusion import Counts, any_defect, count_pixels
-from defectseg.data.tile import CLEAN, TileSet
+from defectseg.data.audit.leaks import PARTS
+from defectseg.data.split import Split
+from defectseg.data.tile import TileSet, count_classes
 from defectseg.errors import DataError
-from defectseg.evaluation.gallery import Panel, write_gallery
-from defectseg.evaluation.metrics import ScoredPicture, evaluate_pictures
-from defectseg.evaluation.operating_point import BINS, count_by_bin, flagged_at
-from defectseg.files import write_csv, write_json
+from defectseg.evaluation.calibration import Calibration, calibrate
+from defectseg.evaluation.curve import escape_curve
+from defectseg.evaluation.gallery import choose_galleries
+from defectseg.evaluation.gates import check_gates
+from defectseg.evaluation.metrics import evaluate_pictures, to_number
+from defectseg.evaluation.operating_point import choose_operating_point
+from defectseg.evaluation.outputs import Outputs, write_outputs
+from defectseg.evaluation.pixel_counts import PixelCounts, calibration_error, reliability
+from defectseg.evaluation.report.facts import ReportFacts
+from defectseg.evaluation.rule import RuleParams
+from defectseg.evaluation.scored import ScoredPicture, score_part
+from defectseg.evaluation.slices import slice_scores
 from defectseg.inference.engine import Engine
-from defectseg.inference.predictor import predict
+from defectseg.inference.operating_point import OperatingPoint, neutral_point
 from defectseg.network.unet import ModelInfo
 from defectseg.params import Section
+
+PROMISED = ("pictures", "surfaces", "escape_rate", "false_alarm_rate", "review_rate", "iou_macro")
 
 
 class EvaluateParams(Section):
     """params.yaml: evaluate."""
 
+    operating_point: RuleParams
+    gates: dict[str, float]
     bootstrap: int = Field(ge=100)
     gallery: int = Field(ge=1, le=20)
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """Where the stage evaluate writes."""
+class TunableEngine(Engine, Protocol):
+    """A trained network whose operating point is still to be chosen."""
 
-    metrics: Path
-    per_image: Path
-    plots: Path  # folder
-    gallery: Path
+    def at(self, point: OperatingPoint) -> Self:
+        """The same network with another operating point."""
+
+    def logits(self, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Pictures (N, H, W, C) → logits (N, 1 + K, S, S), before the temperature."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the operating point does to a part."""
+
+    pictures: list[ScoredPicture]
+    pixels: PixelCounts
 
 
 def evaluate_model(
-    engine: Engine,
+    engine: TunableEngine,
     info: ModelInfo,
-    test: TileSet,
+    tiles: TileSet,
+    split: Split,
     params: EvaluateParams,
     seed: int,
+    training: Mapping[str, Sequence[float]],
     outputs: Outputs,
 ) -> dict[str, Any]:
-    """Score the test part at full picture size and write everything that people and DVC read.
+    """Choose the operating point, score the test part, write everything that people and DVC read.
+
+    Args:
+        engine: The trained network; its own operating point does not matter.
+        training: What the training logged, a value an epoch.
 
     Raises:
         DataError: The model was trained on other classes than the tiles have.
+        ParamsError: A gate is set for something that is no score.
     """
-    if info.classes != test.classes:
+    if info.classes != tiles.classes:
         raise DataError(
             f"the model knows the classes {list(info.classes)}, "
-            f"the tiles have {list(test.classes)}; run train again"
+            f"the tiles have {list(tiles.classes)}; run train again"
         )
-    pictures, by_bin = score_pictures(engine, info, test)
-    metrics = evaluate_pictures(
-        pictures, info.classes, info.picture_threshold, params.bootstrap, seed
-    )
-    chosen = {"threshold": info.threshold, "picture_threshold": round(info.picture_threshold, 6)}
-    write_json(outputs.metrics, metrics | chosen)
-    write_per_image(outputs.per_image, pictures)
-    write_plots(outputs.plots, pictures, by_bin, metrics, info)
-    write_gallery(outputs.gallery, choose_panels(pictures, engine, info, test, params.gallery))
-    return metrics
+    channels = info.network.in_channels
+    parts = {part: tiles.only(split.ids(part)) for part in PARTS}
+    rule = params.operating_point
+    point, calibration = choose_on_valid(engine, parts["valid"], channels, rule, seed)
+    chosen = engine.at(point)
+    measured = {
+        part: Measured(*score_part(chosen, point, parts[part], channels, f"measure {part}"))
+        for part in ("valid", "test")
+    }
+    metrics = score(measured, params.bootstrap, info.classes, seed, calibration)
+    facts = tell(metrics, info, point, params, measured, parts, chosen, training)
+    write_outputs(outputs, facts, measured["test"].pictures, measured["test"].pixels)
+    return dict(facts.metrics)
 
 
-def score_pictures(
-    engine: Engine, info: ModelInfo, test: TileSet
-) -> tuple[list[ScoredPicture], Counts]:
-    """Predict every picture once; keep its counts, not its pixels.
-
-    Returns:
-        The scored pictures, and pixels (B, M, M) as `count_by_bin` counts them.
-    """
-    size = 1 + len(info.classes)
-    by_bin = np.zeros((BINS, size, size), dtype=np.int64)
-    pictures = []
-    for tile in tqdm(test.tiles, desc="evaluate", unit="picture"):
-        prediction = predict(engine, test.picture(tile, info.network.in_channels), info.threshold)
-        true_mask = test.mask(tile)
-        by_bin += count_by_bin(prediction.defect, prediction.kind, true_mask, size)
-        confusion = count_pixels(prediction.mask, true_mask, len(info.classes))
-        top_kind = int(prediction.kind.flat[prediction.defect.argmax()])
-        top_class = info.classes[top_kind - 1]
-        pictures.append(ScoredPicture(tile, confusion, prediction.score, top_class))
-    return pictures, by_bin
+def choose_on_valid(
+    engine: TunableEngine, valid: TileSet, channels: int, rule: RuleParams, seed: int
+) -> tuple[OperatingPoint, Calibration]:
+    """The operating point, and how honest the probabilities of the valid part are."""
+    calibration = calibrate(engine.logits, valid, channels, seed)
+    warm = {"temperature": calibration.temperature}
+    calibrated = engine.at(neutral_point(valid.classes).model_copy(update=warm))
+    point = choose_operating_point(calibrated, valid, channels, rule, calibration.temperature)
+    return point, calibration
 
 
-def write_per_image(path: Path, pictures: list[ScoredPicture]) -> None:
-    """One row a test picture: pixels of any defect against background, and the picture's score."""
-    rows = []
-    for picture in pictures:
-        overlap = any_defect(picture.confusion)
-        counts = [int(overlap.tp), int(overlap.fp), int(overlap.fn)]
-        tile = picture.tile
-        rows.append([tile.id, tile.defect_class, tile.surface, *counts, f"{picture.score:.6f}"])
-    write_csv(path, ["id", "class", "surface", "tp", "fp", "fn", "score"], rows)
+def score(
+    measured: Mapping[str, Measured],
+    resamples: int,
+    classes: Sequence[str],
+    seed: int,
+    calibration: Calibration,
+) -> dict[str, Any]:
+    """The scores of the test part, and beside them what the valid part promised."""
+    test, valid = measured["test"], measured["valid"]
+    metrics = evaluate_pictures(test.pictures, classes, resamples, seed)
+    promised = evaluate_pictures(valid.pictures, classes, resamples, seed)
+    interval = metrics.pop("interval")
+    return metrics | {
+        "ece": to_number(calibration_error(reliability(test.pixels))),
+        "interval": interval,
+        "valid": {name: promised[name] for name in PROMISED}
+        | {
+            "ece_before": to_number(calibration.error_before),
+            "ece_after": to_number(calibration.error_after),
+        },
+    }
 
 
-def write_plots(
-    folder: Path,
-    pictures: list[ScoredPicture],
-    by_bin: Counts,
+def tell(
     metrics: dict[str, Any],
     info: ModelInfo,
-) -> None:
-    """The tables that `dvc plots show` draws."""
-    said = [
-        (p.tile.defect_class, p.top_class if p.score >= info.picture_threshold else CLEAN)
-        for p in pictures
-    ]
-    write_csv(folder / "confusion.csv", ["actual", "predicted"], said)
-    overlap = any_defect(flagged_at(by_bin))
-    curve = zip(np.arange(BINS) / BINS, overlap.recall, overlap.precision, strict=True)
-    rows = [[f"{v:.6f}" for v in row] for row in curve if not np.isnan(row).any()]
-    write_csv(folder / "precision_recall.csv", ["threshold", "recall", "precision"], rows)
-    iou = [(name, metrics[f"iou_{name}"]) for name in info.classes]
-    write_csv(folder / "iou.csv", ["class", "iou"], iou)
-
-
-def choose_panels(
-    pictures: list[ScoredPicture], engine: Engine, info: ModelInfo, test: TileSet, count: int
-) -> list[Panel]:
-    """The best, the median and the worst defect pictures by their own Dice, predicted once more."""
-    ranked = sorted((p for p in pictures if p.tile.is_defect), key=lambda p: (-p.dice, p.tile.id))
-    middle = max(0, (len(ranked) - count) // 2)
-    groups = {"best": ranked[:count], "median": ranked[middle:][:count], "worst": ranked[-count:]}
-    panels = []
-    for group, chosen in groups.items():
-        for scored in chosen:
-            picture = test.picture(scored.tile, info.network.in_channels)
-            pred_mask = predict(engine, picture, info.threshold).mask
-            caption = (
-                f"{group}: {scored.tile.id}, {scored.tile.defect_class}, Dice {scored.dice:.2f}"
-            )
-            panels.append(Panel(caption, picture, test.mask(scored.tile), pred_mask))
-    return panels
+    point: OperatingPoint,
+    params: EvaluateParams,
+    measured: Mapping[str, Measured],
+    parts: Mapping[str, TileSet],
+    engine: Engine,
+    training: Mapping[str, Sequence[float]],
+) -> ReportFacts:
+    """Everything that the report says; `metrics` with gates is metrics/evaluate.json."""
+    gates = check_gates(metrics, params.gates)
+    decided = {"operating_point": point.model_dump(), "gates": [asdict(gate) for gate in gates]}
+    pictures, channels = measured["test"].pictures, info.network.in_channels
+    return ReportFacts(
+        metrics=metrics | decided,
+        info=info,
+        point=point,
+        gates=gates,
+        curves={name: escape_curve(part.pictures) for name, part in measured.items()},
+        reliability={name: reliability(part.pixels) for name, part in measured.items()},
+        confusion=[(picture.tile.defect_class, picture.said) for picture in pictures],
+        slices=slice_scores(pictures, info.classes),
+        galleries=choose_galleries(
+            pictures, engine, point, parts["test"], channels, params.gallery
+        ),
+        training=training,
+        parts={name: count_classes(part.tiles, part.classes) for name, part in parts.items()},
+    )

@@ -8,7 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from defectseg.data.tile import TileSet
+from defectseg.evaluation.scored import ScoredPicture
 from defectseg.files import replace_atomically
+from defectseg.inference.engine import Engine
+from defectseg.inference.operating_point import OperatingPoint
+from defectseg.inference.predictor import predict
 from defectseg.overlay import overlay, to_rgb
 
 CELL = 240  # pixels: the longer side of a picture in the gallery
@@ -63,3 +68,49 @@ def shrink(rgb: npt.NDArray[np.uint8]) -> Image.Image:
     scale = CELL / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(size, Image.Resampling.BILINEAR)
+
+
+def choose_galleries(
+    pictures: Sequence[ScoredPicture],
+    engine: Engine,
+    point: OperatingPoint,
+    part: TileSet,
+    channels: int,
+    count: int,
+) -> dict[str, list[Panel]]:
+    """Misses, false alarms, best, median and worst pictures, predicted once more to be drawn.
+
+    Misses are the accepted defect pictures with most defect pixels, false alarms the surest ones;
+    best, median and worst are the defect pictures by their own Dice.
+    """
+    ranked = sorted((p for p in pictures if p.tile.is_defect), key=lambda p: (-p.dice, p.tile.id))
+    middle = max(0, (len(ranked) - count) // 2)
+    misses = sorted((p for p in pictures if p.escapes), key=lambda p: -p.tile.defect_px)
+    alarms = sorted((p for p in pictures if p.is_false_alarm), key=lambda p: -p.score)
+    groups = {
+        "misses": misses[:count],
+        "false alarms": alarms[:count],
+        "best": ranked[:count],
+        "median": ranked[middle:][:count],
+        "worst": ranked[-count:],
+    }
+    return {
+        name: [_panel(name, scored, engine, point, part, channels) for scored in chosen]
+        for name, chosen in groups.items()
+    }
+
+
+def _panel(
+    group: str,
+    scored: ScoredPicture,
+    engine: Engine,
+    point: OperatingPoint,
+    part: TileSet,
+    channels: int,
+) -> Panel:
+    picture = part.picture(scored.tile, channels)
+    pred_mask = predict(engine, picture, point).mask
+    said = f"{scored.tile.defect_class}, {scored.verdict}"
+    dice = "" if np.isnan(scored.dice) else f", Dice {scored.dice:.2f}"
+    caption = f"{group}: {scored.tile.id}, {said}{dice}"
+    return Panel(caption, picture, part.mask(scored.tile), pred_mask)

@@ -5,39 +5,23 @@ n pictures, B resamples, K defect classes, M = 1 + K.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from defectseg.confusion import Counts, any_defect, each_class, iou_macro, ratio
-from defectseg.data.tile import Tile
+from defectseg.confusion import any_defect, each_class, iou_macro, ratio
+from defectseg.evaluation.scored import ScoredPicture
 
 Float = npt.NDArray[np.float64]
 INTERVAL = (2.5, 97.5)  # percentiles: 95 %
 
 
-@dataclass(frozen=True)
-class ScoredPicture:
-    """What one test picture adds to the scores."""
-
-    tile: Tile
-    confusion: Counts  # (M, M) pixels
-    score: float  # the picture's defect score in [0, 1]
-    top_class: str  # the defect class of its most suspicious pixel
-
-    @property
-    def dice(self) -> float:
-        """Of any defect against background; NaN when there is none and none was predicted."""
-        return float(any_defect(self.confusion).dice)
-
-
 def evaluate_pictures(
     pictures: Sequence[ScoredPicture],
     classes: Sequence[str],
-    picture_threshold: float,
     resamples: int,
     seed: int,
 ) -> dict[str, Any]:
@@ -46,7 +30,7 @@ def evaluate_pictures(
     Surfaces are resampled, not pictures: six photographs of one tile are one piece of evidence.
     Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, percentile intervals.
     """
-    table = _Table.of(pictures, picture_threshold)
+    table = _Table.of(pictures)
     whole = table.scores(np.ones((1, len(pictures))), classes)
     surfaces = sorted({picture.tile.surface for picture in pictures})
     draw = np.random.default_rng(seed)
@@ -57,7 +41,7 @@ def evaluate_pictures(
     return {
         "pictures": len(pictures),
         "surfaces": len(surfaces),
-        **{name: _number(values[0]) for name, values in whole.items()},
+        **{name: to_number(values[0]) for name, values in whole.items()},
         "interval": {name: _interval(values) for name, values in spread.items()},
     }
 
@@ -69,22 +53,32 @@ class _Table:
     confusion: Float  # (n, M, M)
     dice: Float  # (n,), NaN where undefined
     score: Float  # (n,)
+    defect_class: npt.NDArray[np.str_]  # (n,)
     defect: npt.NDArray[np.bool_]  # (n,)
-    flagged: npt.NDArray[np.bool_]  # (n,)
+    escape: npt.NDArray[np.bool_]  # (n,)
+    false_alarm: npt.NDArray[np.bool_]  # (n,)
+    review: npt.NDArray[np.bool_]  # (n,)
+    found: Float  # (n, 4): true regions, found at IoU 0.3, at 0.5, false regions
 
     @staticmethod
-    def of(pictures: Sequence[ScoredPicture], picture_threshold: float) -> "_Table":
-        score = np.array([picture.score for picture in pictures])
+    def of(pictures: Sequence[ScoredPicture]) -> "_Table":
         return _Table(
             confusion=np.stack([picture.confusion for picture in pictures]).astype(float),
             dice=np.array([picture.dice for picture in pictures]),
-            score=score,
+            score=np.array([picture.score for picture in pictures]),
+            defect_class=np.array([picture.tile.defect_class for picture in pictures]),
             defect=np.array([picture.tile.is_defect for picture in pictures]),
-            flagged=score >= picture_threshold,
+            escape=np.array([picture.escapes for picture in pictures]),
+            false_alarm=np.array([picture.is_false_alarm for picture in pictures]),
+            review=np.array([picture.verdict == "review" for picture in pictures]),
+            found=np.array([astuple(picture.found) for picture in pictures], dtype=float),
         )
 
     def scores(self, weights: Float, classes: Sequence[str]) -> dict[str, Float]:
         """Every score (B,) of the pictures with weights (B, n)."""
+        return self._pixels(weights, classes) | self._verdicts(weights, classes)
+
+    def _pixels(self, weights: Float, classes: Sequence[str]) -> dict[str, Float]:
         pooled = np.tensordot(weights, self.confusion, axes=1)  # (B, M, M)
         overlap = any_defect(pooled)
         iou = each_class(pooled).iou
@@ -100,10 +94,23 @@ class _Table:
             "pixel_accuracy": ratio(right, pooled.sum(axis=(1, 2))),
             "iou_macro": iou_macro(pooled),
             **{f"iou_{name}": iou[:, index] for index, name in enumerate(classes)},
+        }
+
+    def _verdicts(self, weights: Float, classes: Sequence[str]) -> dict[str, Float]:
+        true, iou30, iou50, false = (weights @ self.found).T
+        return {
             "image_auroc": self._ranked(weights, roc_auc_score),
             "image_average_precision": self._ranked(weights, average_precision_score),
-            "false_alarm_rate": self._mean(weights, self.flagged, ~self.defect),
-            "missed_defect_rate": self._mean(weights, ~self.flagged, self.defect),
+            "escape_rate": self._mean(weights, self.escape, self.defect),
+            **{
+                f"escape_rate_{name}": self._mean(weights, self.escape, self.defect_class == name)
+                for name in classes
+            },
+            "false_alarm_rate": self._mean(weights, self.false_alarm, ~self.defect),
+            "review_rate": ratio(weights @ self.review, weights.sum(axis=1)),
+            "defects_found_iou30": ratio(iou30, true),
+            "defects_found_iou50": ratio(iou50, true),
+            "false_regions_per_picture": ratio(false, weights.sum(axis=1)),
         }
 
     @staticmethod
@@ -121,11 +128,12 @@ class _Table:
         return values
 
 
-def _number(value: float) -> float | None:
+def to_number(value: float) -> float | None:
+    """A number for JSON, 6 digits; None for NaN: undefined."""
     return None if np.isnan(value) else round(float(value), 6)
 
 
 def _interval(values: Float) -> dict[str, float | None]:
     known = values[~np.isnan(values)]
     low, high = np.percentile(known, INTERVAL) if len(known) else (np.nan, np.nan)
-    return {"low": _number(low), "high": _number(high)}
+    return {"low": to_number(low), "high": to_number(high)}

@@ -1,91 +1,130 @@
-"""Predictions of the valid part in, the two thresholds that travel with the model out.
+"""Predictions of the valid part in, the operating point that travels with the model out.
 
-The test part only ever measures them. K defect classes, M = 1 + K, B bins of the probability.
+The test part only ever measures it. K defect classes, A candidates of a minimal area, n pictures.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import roc_curve
 from tqdm import tqdm
 
-from defectseg.confusion import Counts, iou_macro
 from defectseg.data.tile import TileSet
+from defectseg.evaluation.picture_score import class_scores
+from defectseg.evaluation.pixel_counts import PixelCounts, best_thresholds
+from defectseg.evaluation.rule import RuleParams, choose_reject, choose_review
+from defectseg.inference.defects import find_regions
 from defectseg.inference.engine import Engine
+from defectseg.inference.operating_point import ClassPoint, OperatingPoint
 from defectseg.inference.predictor import defect_probability, likeliest_kind
 
-BINS = 100  # thresholds tried: 0.01, 0.02, … 0.99
+AREAS = 12  # candidates of a minimal area: 1, 2, 4, … 2048 px
+SMALL = 10  # percentile of a class's true regions: a minimal area is at most half of that one
+ROUNDS = 3  # of trying the candidates of one class after the other
+
+Float = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class OperatingPoint:
-    """From which probability on something is called a defect."""
+class ValidScores:
+    """What decides about the valid part, of every picture."""
 
-    threshold: float  # of a pixel
-    picture_threshold: float  # of a picture's score
-
-
-def choose_operating_point(engine: Engine, valid: TileSet, channels: int) -> OperatingPoint:
-    """Choose both thresholds on the valid part, at full picture size.
-
-    The pixel threshold has the highest macro IoU; the picture threshold the highest Youden index
-    (true positive rate − false positive rate).
-    """
-    size = 1 + len(valid.classes)
-    counts = np.zeros((BINS, size, size), dtype=np.int64)
-    scores = []
-    for tile in tqdm(valid.tiles, desc="operating point", unit="picture"):
-        probability = engine.run(valid.picture(tile, channels)[None])[0]
-        defect, kind = defect_probability(probability), likeliest_kind(probability)
-        counts += count_by_bin(defect, kind, valid.mask(tile), size)
-        scores.append(float(defect.max()))
-    defects = np.array([tile.is_defect for tile in valid.tiles])
-    threshold = best_threshold(counts)
-    return OperatingPoint(threshold, best_picture_threshold(np.array(scores), defects, threshold))
+    scores: Float  # (n, K, A) in [0, 1]: see `picture_score.class_scores`
+    is_defect: npt.NDArray[np.bool_]  # (n,)
+    candidates: tuple[int, ...]  # A areas, px, ascending
+    largest: tuple[int, ...]  # K areas, px: no candidate above it is tried
 
 
-def count_by_bin(
-    defect: npt.NDArray[np.float32],
-    kind: npt.NDArray[np.uint8],
-    true_mask: npt.NDArray[np.uint8],
-    size: int,
-) -> Counts:
-    """Pixels (B, M, M) by bin of the defect probability, true class and likeliest defect class.
+def choose_operating_point(
+    engine: Engine, valid: TileSet, channels: int, rule: RuleParams, temperature: float
+) -> OperatingPoint:
+    """Choose thresholds, minimal areas and levels on the valid part, at full picture size.
+
+    Thresholds are those with the highest IoU of their class. Then the minimal areas and the level
+    of rejection are chosen together: what costs least by the rule. Of equals the smaller area.
 
     Args:
-        defect: (H, W) in [0, 1].
-        kind: (H, W) in 1..K.
-        true_mask: (H, W) in 0..K.
-        size: M.
+        engine: With this temperature; its thresholds do not matter.
     """
-    bins = np.minimum((defect * BINS).astype(np.int64), BINS - 1)
-    cells = (bins * size + true_mask) * size + kind
-    return np.bincount(cells.ravel(), minlength=BINS * size * size).reshape(BINS, size, size)
+    pixels, largest = count_valid(engine, valid, channels)
+    thresholds = best_thresholds(pixels.counts)
+    table = score_valid(engine, valid, channels, thresholds, largest)
+    areas, reject = choose_areas(table, rule)
+    scores = scores_with(table, areas)
+    review = choose_review(scores, table.is_defect, reject, rule.review)
+    names = zip(valid.classes, thresholds, areas, strict=True)
+    return OperatingPoint(
+        classes=tuple(
+            ClassPoint(defect_class=name, threshold=threshold, min_area=table.candidates[area])
+            for name, threshold, area in names
+        ),
+        temperature=temperature,
+        review=round(review, 6),
+        reject=round(reject, 6),
+        rule=rule.describe(),
+    )
 
 
-def flagged_at(counts: Counts) -> Counts:
-    """Confusion matrices (B, M, M) when bin b and all above it are called a defect."""
-    flagged = counts[::-1].cumsum(axis=0)[::-1]
-    confusion = flagged.copy()
-    confusion[:, :, 0] = (counts.sum(axis=0) - flagged).sum(axis=-1)
-    return confusion
+def count_valid(
+    engine: Engine, valid: TileSet, channels: int
+) -> tuple[PixelCounts, tuple[int, ...]]:
+    """The pixels by probability, and half the size of each class's small true regions, px."""
+    classes = len(valid.classes)
+    pixels = PixelCounts(classes)
+    areas: list[list[int]] = [[] for _ in range(classes)]
+    for tile in tqdm(valid.tiles, desc="thresholds", unit="picture"):
+        probability = engine.run(valid.picture(tile, channels)[None]).probability[0]
+        true_mask = valid.mask(tile)
+        defect = defect_probability(probability)
+        pixels.add(defect, likeliest_kind(probability), true_mask)
+        for index in np.unique(true_mask[true_mask > 0]):
+            regions = find_regions(true_mask == index, defect, 1)
+            areas[index - 1] += [int(region.inside.sum()) for region in regions]
+    half = (np.percentile(each, SMALL) / 2 if each else 1 for each in areas)
+    return pixels, tuple(max(1, int(area)) for area in half)
 
 
-def best_threshold(counts: Counts) -> float:
-    """The threshold in 0.01..0.99 with the highest macro IoU; of equals the one nearest to 0.5."""
-    scores = np.nan_to_num(iou_macro(flagged_at(counts)))[1:]
-    thresholds = np.arange(1, BINS) / BINS
-    best = np.flatnonzero(scores >= scores.max() - 1e-12)
-    return float(thresholds[best[np.abs(thresholds[best] - 0.5).argmin()]])
+def score_valid(
+    engine: Engine,
+    valid: TileSet,
+    channels: int,
+    thresholds: Sequence[float],
+    largest: tuple[int, ...],
+) -> ValidScores:
+    """Score each picture of the part by each class and each candidate of its minimal area."""
+    candidates = [2**step for step in range(AREAS) if 2**step <= max(largest)]
+    scores = np.zeros((len(valid.tiles), len(thresholds), len(candidates)))
+    for row, tile in enumerate(tqdm(valid.tiles, desc="operating point", unit="picture")):
+        probability = engine.run(valid.picture(tile, channels)[None]).probability[0]
+        defect, kind = defect_probability(probability), likeliest_kind(probability)
+        for column, threshold in enumerate(thresholds):
+            is_kind = kind == column + 1
+            scores[row, column] = class_scores(defect, is_kind, threshold, candidates)
+    is_defect = np.array([tile.is_defect for tile in valid.tiles], dtype=bool)
+    return ValidScores(scores, is_defect, tuple(candidates), largest)
 
 
-def best_picture_threshold(
-    scores: npt.NDArray[np.float64], defects: npt.NDArray[np.bool_], otherwise: float
-) -> float:
-    """The score with the highest Youden index; `otherwise` when one kind of picture is missing."""
-    if defects.all() or not defects.any():
-        return otherwise
-    false_alarms, found, thresholds = roc_curve(defects, scores)
-    youden = (found - false_alarms)[1:]  # the first threshold is infinite: it flags nothing
-    return float(thresholds[1:][youden.argmax()])
+def choose_areas(table: ValidScores, rule: RuleParams) -> tuple[list[int], float]:
+    """The place of each class's minimal area among the candidates, and the level of rejection."""
+    areas = [0] * table.scores.shape[1]
+    reject, least = choose_reject(scores_with(table, areas), table.is_defect, rule)
+    for _ in range(ROUNDS):
+        before = list(areas)
+        for column, largest in enumerate(table.largest):
+            for place, candidate in enumerate(table.candidates):
+                tried = [*areas[:column], place, *areas[column + 1 :]]
+                if candidate > largest or tried == areas:
+                    continue
+                level, paid = choose_reject(scores_with(table, tried), table.is_defect, rule)
+                if tuple(paid + 1e-9) < tuple(least):
+                    areas, reject, least = tried, level, paid
+        if areas == before:
+            break
+    return areas, reject
+
+
+def scores_with(table: ValidScores, areas: Sequence[int]) -> Float:
+    """The score of each picture (n,) with a choice of minimal areas: of its worst class."""
+    chosen = table.scores[:, np.arange(len(areas)), list(areas)]
+    return np.asarray(chosen.max(axis=1), dtype=np.float64)

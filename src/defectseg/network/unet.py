@@ -45,8 +45,6 @@ class ModelInfo(BaseModel):
     network: NetworkParams
     classes: tuple[str, ...]  # the K defect classes; probability plane 0 is the background
     image_size: int  # pixels: S of the network's S × S input
-    threshold: float  # of the defect probability, above which a pixel is a defect
-    picture_threshold: float  # of the picture's score, from which a picture is flagged
     best_epoch: int  # counted from 0
     data_digest: str  # of the tiles that it was trained on (TileSet.digest)
     code_digest: str  # of the modules that trained it (provenance.code_digest)

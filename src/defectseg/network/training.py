@@ -1,4 +1,4 @@
-"""Split tiles in, a model file with its operating point out: the stage train, in order."""
+"""Split tiles in, a model file out: the stage train, in order."""
 
 import hashlib
 from pathlib import Path
@@ -7,8 +7,6 @@ import torch
 
 from defectseg.data.split import Split
 from defectseg.data.tile import TileSet
-from defectseg.evaluation.operating_point import choose_operating_point
-from defectseg.inference.torch_engine import TorchEngine
 from defectseg.network.checkpoint import remove_checkpoint
 from defectseg.network.decoded import decode_tiles
 from defectseg.network.learner import Logs, TrainParams, train_unet
@@ -25,7 +23,7 @@ def train_model(
     logs: Logs,
     weights: Path,
 ) -> ModelInfo:
-    """Train on the train part, choose the best epoch and both thresholds on the valid part, save.
+    """Train on the train part, choose the best epoch on the valid part, save.
 
     The checkpoint goes only when the model is written: a run that is killed before resumes.
     """
@@ -41,13 +39,10 @@ def train_model(
         device,
         seed,
     )
-    point = choose_operating_point(TorchEngine(trained.network, size, device), valid, channels)
     info = ModelInfo(
         network=params.network,
         classes=tiles.classes,
         image_size=size,
-        threshold=point.threshold,
-        picture_threshold=point.picture_threshold,
         best_epoch=trained.progress.best_epoch,
         data_digest=data,
         code_digest=code,

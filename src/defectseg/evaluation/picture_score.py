@@ -1,0 +1,71 @@
+"""A picture's probabilities in, the highest level at which it would still be rejected out.
+
+H rows, W columns, K defect classes, A candidates for the minimal area.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from defectseg.inference.defects import CONNECTED, LEVELS, find_regions
+
+
+def picture_score(
+    defect: npt.NDArray[np.float32],
+    kind: npt.NDArray[np.uint8],
+    thresholds: Sequence[float],
+    min_areas: Sequence[int],
+) -> float:
+    """The score (0..1) by which pictures are ranked: reject at this level or below rejects it.
+
+    Args:
+        defect: (H, W) in [0, 1]: the probability of any defect.
+        kind: (H, W) in 1..K: the likeliest defect class.
+        thresholds: K numbers.
+        min_areas: K numbers, px.
+    """
+    each = zip(thresholds, min_areas, strict=True)
+    return max(
+        float(class_scores(defect, kind == index, threshold, [area])[0])
+        for index, (threshold, area) in enumerate(each, start=1)
+    )
+
+
+def class_scores(
+    defect: npt.NDArray[np.float32],
+    is_kind: npt.NDArray[np.bool_],
+    threshold: float,
+    min_areas: Sequence[int],
+) -> npt.NDArray[np.float64]:
+    """The score of one class for each candidate of its minimal area (A,), ascending.
+
+    At or above the threshold: the highest score of a region. Below: the highest of `LEVELS` at
+    which connected pixels have the area; 0 if there is none.
+    """
+    own = np.where(is_kind, defect, np.float32(0))
+    rows, columns = (np.flatnonzero(own.max(axis=axis) >= LEVELS[0]) for axis in (1, 0))
+    scores = np.zeros(len(min_areas))
+    if not len(rows):
+        return scores
+    own = own[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    regions = find_regions(own >= threshold, own, 1)
+    surest = [np.sort(own[region.place][region.inside])[::-1] for region in regions]
+    for place, area in enumerate(min_areas):
+        scores[place] = max((float(s[area - 1]) for s in surest if len(s) >= area), default=0.0)
+    for level in reversed(LEVELS):
+        if scores.all():
+            break
+        if level < threshold:
+            reached = np.array(min_areas) <= largest_area(own >= level)
+            scores[(scores == 0) & reached] = level
+    return scores
+
+
+def largest_area(where: npt.NDArray[np.bool_]) -> int:
+    """The pixels of the largest connected region of a boolean mask (H, W)."""
+    if not where.any():
+        return 0
+    labels, _ = ndimage.label(where, CONNECTED)
+    return int(np.bincount(labels.ravel())[1:].max())

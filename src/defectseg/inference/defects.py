@@ -1,0 +1,156 @@
+"""A mask and the probabilities behind it in, the list of its defects out.
+
+Shapes: H rows, W columns, K defect classes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from defectseg.inference.operating_point import ClassPoint, OperatingPoint
+
+# Below the threshold of a class its regions are looked for at these levels of probability only.
+LEVELS = (0.01, 0.02, 0.03, 0.05, 0.07, *(round(0.1 + 0.05 * step, 2) for step in range(18)), 0.98)
+CONNECTED = np.ones((3, 3), dtype=bool)  # pixels that touch at a corner are connected
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One defect of a picture, in pixels of the picture as it came."""
+
+    defect_class: str
+    score: float  # in [0, 1]: see `Region`
+    box: tuple[int, int, int, int]  # x1, y1, x2, y2: the first column and row, those after the last
+    centroid: tuple[float, float]  # x, y of the middle of its pixels; 0.5 is the middle of column 0
+    area_px: int
+
+
+@dataclass(frozen=True)
+class Region:
+    """Connected pixels of one class."""
+
+    place: tuple[slice, slice]  # rows and columns of its box
+    inside: npt.NDArray[np.bool_]  # which pixels of the box
+    score: float  # the probability of its min_area-th surest pixel; its level if it is weak
+
+
+def find_defects(
+    probability: npt.NDArray[np.float32],
+    defect: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.uint8],
+    point: OperatingPoint,
+) -> tuple[tuple[Defect, ...], npt.NDArray[np.uint8]]:
+    """Keep the regions that are large and sure enough.
+
+    Args:
+        probability: (1 + K, H, W) in [0, 1].
+        defect: (H, W) in [0, 1]: the probability of any defect.
+        mask: (H, W) in 0..K, by the thresholds of the operating point.
+
+    Returns:
+        The defects, the surest first, and the mask (H, W) in 0..K of those alone.
+    """
+    kept = np.zeros_like(mask)
+    kind = mask
+    if point.review < max(point.thresholds):
+        kind = _kind_above(probability, defect, point.review)
+    found = []
+    for index in np.unique(kind[kind > 0]):
+        chosen = point.classes[index - 1]
+        regions = list(find_regions(mask == index, defect, chosen.min_area))
+        if point.review < chosen.threshold:
+            regions += _weak_regions(kind == index, defect, regions, chosen, point.review)
+        for region in regions:
+            if region.score >= point.review:
+                kept[region.place][region.inside] = index
+                found.append(_describe(region, chosen.defect_class))
+    found.sort(key=lambda one: (-one.score, one.box))
+    return tuple(found), kept
+
+
+def find_regions(
+    where: npt.NDArray[np.bool_], defect: npt.NDArray[np.float32], min_area: int
+) -> Iterator[Region]:
+    """The connected regions of `where` (H, W) that have at least `min_area` pixels."""
+    labels, _ = ndimage.label(where, CONNECTED)
+    for label, place in enumerate(ndimage.find_objects(labels), start=1):
+        inside = labels[place] == label
+        probabilities = defect[place][inside]
+        if len(probabilities) >= min_area:
+            yield Region(place, inside, float(np.partition(probabilities, -min_area)[-min_area]))
+
+
+def _weak_regions(
+    where: npt.NDArray[np.bool_],
+    defect: npt.NDArray[np.float32],
+    strong: list[Region],
+    chosen: ClassPoint,
+    review: float,
+) -> Iterator[Region]:
+    """What reaches review but not the threshold of its class, at the highest of `LEVELS` it has.
+
+    Args:
+        where: (H, W): the pixels of the class.
+        strong: The regions at the threshold; what is connected with one belongs to it.
+    """
+    levels = [level for level in LEVELS if review <= level < chosen.threshold]
+    if not levels:
+        return
+    taken = np.zeros_like(where)
+    for region in strong:
+        taken[region.place][region.inside] = True
+    for whole in find_regions(where & (defect >= levels[0]), defect, chosen.min_area):
+        if not taken[whole.place][whole.inside].any():
+            yield from _highest(whole, defect, chosen.min_area, levels)
+
+
+def _highest(
+    whole: Region, defect: npt.NDArray[np.float32], min_area: int, levels: list[float]
+) -> Iterator[Region]:
+    """The parts of a region at the highest level at which one of them is large enough."""
+    rows, columns = whole.place
+    own = np.where(whole.inside, defect[whole.place], np.float32(0))
+    for level in reversed(levels):
+        parts = list(find_regions(own >= level, own, min_area))
+        for part in parts:
+            down, right = part.place
+            place = (
+                slice(rows.start + down.start, rows.start + down.stop),
+                slice(columns.start + right.start, columns.start + right.stop),
+            )
+            yield Region(place, part.inside, level)
+        if parts:
+            return
+
+
+def _kind_above(
+    probability: npt.NDArray[np.float32], defect: npt.NDArray[np.float32], level: float
+) -> npt.NDArray[np.uint8]:
+    """The likeliest defect class (H, W) in 1..K where a defect is as likely as `level`, else 0."""
+    where = defect >= level
+    kind = np.zeros(defect.shape, dtype=np.uint8)
+    kind[where] = 1 + probability[1:, where].argmax(axis=0)
+    return kind
+
+
+def _describe(region: Region, defect_class: str) -> Defect:
+    rows, columns = region.place
+    down, right = np.nonzero(region.inside)
+    return Defect(
+        defect_class=defect_class,
+        score=region.score,
+        box=(
+            int(columns.start + right.min()),
+            int(rows.start + down.min()),
+            int(columns.start + right.max() + 1),
+            int(rows.start + down.max() + 1),
+        ),
+        centroid=(
+            float(columns.start + right.mean() + 0.5),
+            float(rows.start + down.mean() + 0.5),
+        ),
+        area_px=len(down),
+    )
