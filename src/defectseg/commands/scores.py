@@ -15,15 +15,18 @@ HEADLINES = (
     "iou_macro",
     "image_auroc",
     "image_average_precision",
+    "escape_rate",
     "false_alarm_rate",
-    "missed_defect_rate",
+    "review_rate",
+    "defects_found_iou50",
 )
 PLACES = {
+    "report": "metrics/report/index.html (open it in a browser), docs/model_card.md",
     "scores": "metrics/evaluate.json, metrics/per_image.csv",
-    "pictures": "metrics/gallery.png (best, median, worst)",
     "plots": "dvc plots show → dvc_plots/index.html",
-    "model": "models/unet.onnx (raw pictures in, probabilities out)",
-    "weights": "models/unet.safetensors, models/unet.json",
+    "model": "models/unet.onnx (raw pictures in, probabilities and a mask out), models/README.md",
+    "variants": "models/variants/, compared in metrics/variants/index.html",
+    "weights": "models/unet.safetensors, models/unet.json, models/operating_point.json",
     "data": "data/tiles/manifest.csv, data/split.csv",
 }
 

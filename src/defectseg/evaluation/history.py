@@ -20,7 +20,7 @@ def read_history(folder: Path) -> dict[str, list[float]]:
             with path.open(newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file, delimiter="\t"))
             history[path.stem] = [float(row[path.stem]) for row in rows]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
             raise DataError(
                 f"{path} is no log of a training: {error!r}; run train again"
             ) from error

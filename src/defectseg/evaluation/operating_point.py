@@ -60,8 +60,8 @@ def choose_operating_point(
             for name, threshold, area in names
         ),
         temperature=temperature,
-        review=round(review, 6),
-        reject=round(reject, 6),
+        review=review,
+        reject=reject,
         rule=rule.describe(),
     )
 

@@ -52,14 +52,14 @@ class RuleParams(Section):
         """The rule in words, such as `at most 5 % false alarms`."""
         if self.costs:
             rate = self.costs.defect_rate
-            line = "" if rate is None else f", {rate:.2%} of the pictures with a defect"
+            line = "" if rate is None else f", {100 * rate:g} % of the pictures have a defect"
             return (
                 f"an escape costs {self.costs.escape:g}, "
                 f"a false alarm {self.costs.false_alarm:g}{line}"
             )
         if self.max_escape_rate is not None:
-            return f"at most {self.max_escape_rate:.1%} escapes"
-        return f"at most {self.max_false_alarm_rate:.1%} false alarms"
+            return f"at most {100 * self.max_escape_rate:g} % escapes"
+        return f"at most {100 * (self.max_false_alarm_rate or 0):g} % false alarms"
 
 
 def rates_at(levels: Float, scores: Float, is_defect: Bool) -> tuple[Float, Float]:
@@ -108,7 +108,7 @@ def choose_review(scores: Float, is_defect: Bool, reject: float, share: float) -
     clean = np.sort(scores[~is_defect])
     below = clean[clean < reject][::-1]
     allowed = int(share * len(clean) + 1e-9)
-    if not allowed:
+    if not share or not len(clean):
         return reject
     blocked = float(below[allowed]) if len(below) > allowed else 0.0
     higher = scores[(scores > blocked) & (scores < reject)]

@@ -39,7 +39,7 @@ class OperatingPoint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     classes: tuple[ClassPoint, ...] = Field(min_length=1)  # in the order of the K classes
-    temperature: float = Field(gt=0)  # the logits are divided by it before the softmax
+    temperature: float = Field(ge=0.01, le=100)  # the logits are divided by it before the softmax
     review: float = Field(ge=0, le=1)  # a region whose score reaches it is a defect
     reject: float = Field(ge=0, le=1)  # … and with this score its picture is rejected
     rule: str  # what was asked for, such as `costs: escape 10, false alarm 1`
@@ -48,6 +48,8 @@ class OperatingPoint(BaseModel):
     def _in_order(self) -> Self:
         if self.review > self.reject:
             raise ValueError(f"review {self.review} is above reject {self.reject}")
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"a class stands twice in {', '.join(self.names)}")
         return self
 
     @property

@@ -53,7 +53,7 @@ def judge(
         ModelOutputError: A probability is no number.
     """
     defect = defect_probability(probability)
-    if not np.isfinite(defect.sum(dtype=np.float64)):
+    if not np.isfinite(probability[0].sum(dtype=np.float64)):
         raise ModelOutputError(
             "the model gave a probability that is no number; the model file may be damaged, or "
             "its precision too low for this picture"
