@@ -290,6 +290,6 @@ def test_a_limit_of_0_is_a_rule_and_not_the_lack_of_one():
 
 def test_a_rule_says_in_words_what_was_asked_for():
     assert rule(max_escape_rate=0.05).describe() == "at most 5 % escapes"
-    assert rule(max_false_alarm_rate=0.0).describe() == "at most 0.0% false alarms"
+    assert rule(max_false_alarm_rate=0.0).describe() == "at most 0 % false alarms"
     assert costs(10, 0.5).describe() == "an escape costs 10, a false alarm 0.5"
-    assert costs(10, 1, 0.001).describe().endswith("0.10% of the pictures with a defect")
+    assert costs(10, 1, 0.001).describe().endswith(", 0.1 % of the pictures have a defect")

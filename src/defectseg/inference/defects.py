@@ -113,7 +113,8 @@ def _highest(
     """The parts of a region at the highest level at which one of them is large enough."""
     rows, columns = whole.place
     own = np.where(whole.inside, defect[whole.place], np.float32(0))
-    for level in reversed([level for level in levels if level <= whole.score]):
+    highest = np.float32(whole.score)  # as the comparison of the probabilities rounds the level
+    for level in reversed([level for level in levels if np.float32(level) <= highest]):
         parts = list(find_regions(own >= level, own, min_area))
         for part in parts:
             down, right = part.place
