@@ -4,6 +4,7 @@ DefectsegError
 ├── ParamsError          params.yaml does not say what a stage needs
 ├── PackagesError        the installed packages are not those of requirements.txt
 ├── DataError            the pictures or masks cannot be used
+│   ├── PictureError     the bytes of one picture or mask cannot be used
 │   ├── SourceError      a source cannot be opened, downloaded or unpacked safely
 │   ├── LayoutError      no known layout of pictures and masks in a folder
 │   ├── OffendersError   some pictures or masks are wrong; lists them
@@ -35,6 +36,14 @@ class PackagesError(DefectsegError):
 
 class DataError(DefectsegError):
     """The pictures or masks cannot be used."""
+
+
+class PictureError(DataError):
+    """The bytes of one picture or mask cannot be used; `code` says why to programs."""
+
+    def __init__(self, message: str, code: str) -> None:
+        self.code = code  # such as IMAGE_CORRUPT; never renamed
+        super().__init__(message)
 
 
 class SourceError(DataError):

@@ -5,7 +5,6 @@ Shapes: H rows, W columns, C channels (1 grey, 3 RGB).
 
 import io
 import struct
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from PIL.TiffImagePlugin import (
     TiffImageFile,
 )
 
-from defectseg.errors import DataError
+from defectseg.data.pillow_warnings import WARNINGS
+from defectseg.errors import PictureError
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # by content, never by name
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
@@ -31,6 +31,8 @@ COLOUR_MODES = frozenset({"P", "PA", "LA", "RGB", "RGBA"})
 WHITE_16_BIT = 65535
 ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 5 to 8 lie on their side
 PNG_TEXTS = (b"XML:com.adobe.xmp", b"Raw profile type")  # they may say how a PNG lies, as eXIf may
+UNSUPPORTED, CORRUPT, DEPTH = "UNSUPPORTED_IMAGE", "IMAGE_CORRUPT", "BIT_DEPTH"  # codes
+TOO_LARGE, FRAMES = "IMAGE_TOO_LARGE", "MULTI_FRAME"
 DAMAGED = (  # what Pillow lets through, or might, for damaged pixels, tags and EXIF
     OSError,
     ValueError,
@@ -71,21 +73,25 @@ def decode_picture(
         white: The 16-bit value that becomes 255, such as 4095 of a 12-bit camera.
 
     Raises:
-        DataError: The bytes are no picture of `FORMATS`, are damaged, hold several frames, a depth
-            that has no rule or a value above white, or say that they have more than `MAX_PIXELS`.
+        PictureError: The bytes are no picture of `FORMATS`, are damaged, hold several frames, a
+            depth that has no rule or a value above white, or say that they have more pixels than
+            `MAX_PIXELS`.
     """
     header, image = _decode(content)
     if header.is_16_bit_grey:
         image = Image.fromarray(_scale(np.asarray(image, dtype=np.uint16), white))
     elif header.bits == 16 and white != WHITE_16_BIT:
-        raise DataError(
+        raise PictureError(
             f"16-bit picture of mode {header.mode}; only grey ones can be scaled by "
-            f"data_load.bit_depth: convert it to grey or to 8 bits a channel, or set 16"
+            f"data_load.bit_depth: convert it to grey or to 8 bits a channel, or set 16",
+            DEPTH,
         )
     elif image.mode in {"I", "F"}:
-        raise DataError(f"32-bit or signed picture ({image.mode}); expected 8 or 16 bits a channel")
+        raise PictureError(
+            f"32-bit or signed picture ({image.mode}); expected 8 or 16 bits a channel", DEPTH
+        )
     elif image.mode == "LAB":
-        raise DataError("picture in CIELAB; expected grey, palette, RGB or CMYK")
+        raise PictureError("picture in CIELAB; expected grey, palette, RGB or CMYK", UNSUPPORTED)
     image.info.pop("transparency", None)  # dropped like an alpha channel; else Pillow may warn
     array = np.asarray(image.convert(MODES[channels]), dtype=np.uint8)
     return array.reshape(*array.shape[:2], channels)
@@ -95,13 +101,15 @@ def decode_mask(content: bytes) -> npt.NDArray[np.uint8]:
     """Decode a mask to its stored grey or palette values: (H, W) uint8, upright like its picture.
 
     Raises:
-        DataError: As `decode_picture`, or the mask is neither 8-bit grey, palette nor 1-bit.
+        PictureError: As `decode_picture`, or the mask is neither 8-bit grey, palette nor 1-bit.
     """
     _, image = _decode(content)
     if image.mode == "1":
         image = image.convert("L")
     if image.mode not in {"L", "P"}:
-        raise DataError(f"mask of mode {image.mode}; expected 8-bit grey, palette or 1-bit")
+        raise PictureError(
+            f"mask of mode {image.mode}; expected 8-bit grey, palette or 1-bit", UNSUPPORTED
+        )
     return np.asarray(image, dtype=np.uint8)
 
 
@@ -109,13 +117,14 @@ def decode_colours(content: bytes) -> npt.NDArray[np.uint8]:
     """Decode a mask of colours to (H, W, 3) uint8, upright, without its alpha channel.
 
     Raises:
-        DataError: As `decode_picture`, or the mask is neither of a palette nor 8-bit RGB.
+        PictureError: As `decode_picture`, or the mask is neither of a palette nor 8-bit RGB.
     """
     header, image = _decode(content)
     if image.mode not in COLOUR_MODES or header.bits == 16:
-        raise DataError(
+        raise PictureError(
             f"mask of mode {header.mode}, {header.bits} bits a channel; "
-            "expected a palette or 8-bit RGB"
+            "expected a palette or 8-bit RGB",
+            UNSUPPORTED,
         )
     image.info.pop("transparency", None)
     return np.asarray(image.convert("RGB"), dtype=np.uint8)
@@ -125,7 +134,7 @@ def largest_value(content: bytes) -> int | None:
     """The largest value of a 16-bit grey picture; None for any other, which is not decoded.
 
     Raises:
-        DataError: See `decode_picture`.
+        PictureError: See `decode_picture`.
     """
     if not read_header(content).is_16_bit_grey:
         return None
@@ -136,7 +145,7 @@ def read_size(path: Path) -> tuple[int, int] | None:
     """Width and height of a picture, upright, px; None where `decode_picture` will say why not."""
     try:
         return read_header(path.read_bytes()).size
-    except (DataError, OSError):
+    except (PictureError, OSError):
         return None
 
 
@@ -144,7 +153,7 @@ def read_header(content: bytes) -> Header:
     """Read what a hostile picture says of itself without decoding its pixels.
 
     Raises:
-        DataError: See `decode_picture`.
+        PictureError: See `decode_picture`.
     """
     with _refuse_damage():
         return _describe(_open(content), content)
@@ -162,25 +171,24 @@ def _decode(content: bytes) -> tuple[Header, Image.Image]:
 @contextmanager
 def _refuse_damage() -> Iterator[None]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            # Pillow has its own limit, lower than ours: it warns above it, raises above twice that.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with WARNINGS:
             yield
     except Image.DecompressionBombError as error:
-        raise DataError(f"more than {MAX_PIXELS} pixels: {error}") from error
+        raise PictureError(f"more than {MAX_PIXELS} pixels: {error}", TOO_LARGE) from error
     except UnidentifiedImageError as error:
-        raise DataError(f"no picture of the formats {', '.join(FORMATS)}") from error
+        said = f"no picture of the formats {', '.join(FORMATS)}"
+        raise PictureError(said, UNSUPPORTED) from error
     except DAMAGED as error:
-        raise DataError(f"damaged picture: {error}") from error
+        raise PictureError(f"damaged picture: {error}", CORRUPT) from error
 
 
 def _open(content: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(content), formats=FORMATS)
     if image.width * image.height > MAX_PIXELS:
-        raise DataError(f"{image.width}×{image.height} pixels, more than {MAX_PIXELS}")
+        said = f"{image.width}×{image.height} pixels, more than {MAX_PIXELS}"
+        raise PictureError(said, TOO_LARGE)
     if getattr(image, "n_frames", 1) > 1:
-        raise DataError("several frames; expected one still picture")
+        raise PictureError("several frames; expected one still picture", FRAMES)
     return image
 
 
@@ -213,9 +221,11 @@ def _read_bits(image: Image.Image, content: bytes) -> int:
         return 8
     bits = max(image.tag_v2.get(BITSPERSAMPLE, (1,)))
     if bits == 16 and image.tag_v2.get(PLANAR_CONFIGURATION) == 2 and len(image.getbands()) > 1:
-        raise DataError("16-bit TIFF with a plane for each colour; save it with interleaved ones")
+        raise PictureError(
+            "16-bit TIFF with a plane for each colour; save it with interleaved ones", DEPTH
+        )
     if bits > 8 and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0:
-        raise DataError(f"{bits}-bit TIFF in which 0 is white; save it with 0 as black")
+        raise PictureError(f"{bits}-bit TIFF in which 0 is white; save it with 0 as black", DEPTH)
     return int(bits)
 
 
@@ -223,9 +233,10 @@ def _scale(grey: npt.NDArray[np.uint16], white: int) -> npt.NDArray[np.uint8]:
     """Values (H, W) in 0..white → 0..255, by a table: exact, and no array of floats."""
     largest = int(grey.max())
     if largest > white:
-        raise DataError(
+        raise PictureError(
             f"16-bit picture with the value {largest}, above {white}, the largest of "
-            f"data_load.bit_depth {white.bit_length()}; set it to {largest.bit_length()}"
+            f"data_load.bit_depth {white.bit_length()}; set it to {largest.bit_length()}",
+            DEPTH,
         )
     table: npt.NDArray[np.uint8] = np.rint(np.arange(white + 1) * 255 / white).astype(np.uint8)
     return table[grey]

@@ -75,12 +75,25 @@ def find_regions(
     where: npt.NDArray[np.bool_], defect: npt.NDArray[np.float32], min_area: int
 ) -> Iterator[Region]:
     """The connected regions of `where` (H, W) that have at least `min_area` pixels."""
-    labels, _ = ndimage.label(where, CONNECTED)
-    for label, place in enumerate(ndimage.find_objects(labels), start=1):
-        inside = labels[place] == label
+    rows, columns = (np.flatnonzero(where.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return
+    top, left = int(rows[0]), int(columns[0])
+    labels, _ = ndimage.label(where[top : rows[-1] + 1, left : columns[-1] + 1], CONNECTED)
+    for label, part in enumerate(ndimage.find_objects(labels), start=1):
+        inside, place = labels[part] == label, _shift(part, top, left)
         probabilities = defect[place][inside]
         if len(probabilities) >= min_area:
             yield Region(place, inside, float(np.partition(probabilities, -min_area)[-min_area]))
+
+
+def _shift(place: tuple[slice, slice], down: int, right: int) -> tuple[slice, slice]:
+    """The same box in the picture that a part was cut out of."""
+    rows, columns = place
+    return (
+        slice(rows.start + down, rows.stop + down),
+        slice(columns.start + right, columns.stop + right),
+    )
 
 
 def _weak_regions(
@@ -117,12 +130,7 @@ def _highest(
     for level in reversed([level for level in levels if np.float32(level) <= highest]):
         parts = list(find_regions(own >= level, own, min_area))
         for part in parts:
-            down, right = part.place
-            place = (
-                slice(rows.start + down.start, rows.start + down.stop),
-                slice(columns.start + right.start, columns.start + right.stop),
-            )
-            yield Region(place, part.inside, level)
+            yield Region(_shift(part.place, rows.start, columns.start), part.inside, level)
         if parts:
             return
 

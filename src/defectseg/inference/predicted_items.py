@@ -7,11 +7,13 @@ from defectseg.data.exports.item import ExportItem
 from defectseg.data.layouts.layout import Batch
 from defectseg.data.picture import decode_picture
 from defectseg.errors import DataError
-from defectseg.inference.onnx_engine import OnnxEngine
+from defectseg.inference.open_engine import LoadedEngine
 from defectseg.inference.predictor import predict
 
 
-def predict_items(pictures: Iterable[tuple[str, Path]], engine: OnnxEngine) -> Iterator[ExportItem]:
+def predict_items(
+    pictures: Iterable[tuple[str, Path]], engine: LoadedEngine
+) -> Iterator[ExportItem]:
     """Predict pictures by (id, file), one at a time.
 
     Raises:
@@ -26,5 +28,5 @@ def predict_items(pictures: Iterable[tuple[str, Path]], engine: OnnxEngine) -> I
             picture = decode_picture(path.read_bytes(), facts.channels)
         except (DataError, OSError) as error:
             raise DataError(f"{path.name} cannot be predicted: {error}") from error
-        prediction = predict(engine, picture, facts.threshold)
+        prediction = predict(engine, picture, facts.point)
         yield ExportItem(picture_id, path, prediction.mask, batch, prediction.score)

@@ -66,7 +66,9 @@ def judge(
 
 def defect_probability(probability: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """How likely each pixel is a defect of any kind: (1 + K, H, W) → (H, W) in [0, 1]."""
-    return np.asarray(np.clip(np.float32(1.0) - probability[0], 0.0, 1.0), dtype=np.float32)
+    defect: npt.NDArray[np.float32] = np.float32(1) - probability[0]
+    np.clip(defect, np.float32(0), np.float32(1), out=defect)
+    return defect
 
 
 def likeliest_kind(probability: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
