@@ -26,7 +26,18 @@ LAYERS = (
     {"cli"},
 )
 HEAVY = {"fastai", "segmentation_models_pytorch", "timm", "torch", "torchvision"}
-LIGHT = ("inference/engine.py", "inference/onnx_engine.py", "inference/predictor.py", "cli.py")
+LIGHT = (
+    "cli.py",
+    "commands/bench.py",
+    "commands/export.py",
+    "commands/predict.py",
+    "inference/onnx_engine.py",
+    "inference/open_engine.py",
+    "inference/openvino_engine.py",
+    "inference/predictor.py",
+    "inference/result.py",
+    "inference/stream/predict_stream.py",
+)
 PICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 PICKLING = re.compile(r"torch\.(load|save)\b|allow_pickle|load_learner|\.to_pickle|\.read_pickle")
 VAGUE = {"common", "helper", "helpers", "misc", "util", "utils"}

@@ -1,12 +1,15 @@
 """cli: the scores of a finished pipeline, for people and for a README."""
 
 import json
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from defectseg.cli import app
+from defectseg.cli import DataCommands, TopCommands, app
 from defectseg.commands.scores import score_row, select_scores
 
 SCORES = {
@@ -55,7 +58,7 @@ def test_scores_are_a_table_with_headlines_first_and_classes_last(metrics: Path)
 def test_below_the_scores_stands_where_everything_lies(metrics: Path):
     lines = show(metrics)
     assert lines[6] == ""
-    assert "model     models/unet.onnx (raw pictures in, probabilities out)" in lines[7:]
+    assert "model     models/unet.onnx (raw pictures in, probabilities and a mask out), models/README.md" in lines[7:]
 
 
 def test_scores_are_a_markdown_table_on_demand(metrics: Path):
@@ -108,3 +111,43 @@ def test_a_file_that_holds_no_scores_is_named_and_not_a_traceback(
     result = CliRunner().invoke(app, ["scores", str(path)])
     assert result.exit_code == 1
     assert f"no scores in {path}" in result.output
+
+
+COMMANDS = TopCommands.modules | DataCommands.modules
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_a_function_of_its_own_module(name: str):
+    assert callable(getattr(import_module(COMMANDS[name]), name))
+
+
+@pytest.mark.parametrize(
+    ("group", "modules"), [([], TopCommands.modules), (["data"], DataCommands.modules)]
+)
+def test_help_names_every_command(group: list[str], modules: dict[str, str]):
+    shown = CliRunner().invoke(app, [*group, "--help"]).output
+    for name in modules:
+        assert f"\n│ {name} " in shown
+
+
+@pytest.mark.parametrize("name", TopCommands.modules)
+def test_a_command_teaches_by_its_help(name: str):
+    result = CliRunner().invoke(app, [name, "--help"])
+    assert result.exit_code == 0
+    assert f"defectseg {name}" in result.output.replace("root", "defectseg")
+
+
+def test_a_command_that_does_not_exist_is_refused():
+    result = CliRunner().invoke(app, ["scoers"])
+    assert result.exit_code == 2
+    assert "No such command 'scoers'" in result.output
+
+
+def test_a_command_does_not_import_what_only_others_need():
+    code = (
+        "import sys; from typer.testing import CliRunner; from defectseg.cli import app;"
+        "CliRunner().invoke(app, ['predict', '--help']);"
+        "print([name for name in ('faiss', 'sklearn', 'pandas', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
