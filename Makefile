@@ -61,6 +61,10 @@ check: .venv/tools ## lint, format and types: what CI runs
 	ruff format --check
 	mypy
 
-bench: setup ## the benchmarks: training speed, then the pipeline's growth with the data
+bench: setup ## the benchmarks: training, the pipeline's growth, inference, predict, the engines
 	python benchmarks/training.py
 	python benchmarks/pipeline.py
+	python benchmarks/inference.py
+	python benchmarks/pixel_path.py
+	python benchmarks/engine_choices.py
+	python benchmarks/predict.py

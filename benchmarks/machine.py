@@ -30,12 +30,26 @@ def describe_machine() -> dict[str, Any]:
 
 def cpu_model() -> str:
     """The processor as its maker calls it, where the system tells."""
+    return read_cpuinfo("model name") or platform.processor() or platform.machine() or "unknown"
+
+
+def cpu_flags() -> dict[str, bool]:
+    """Whether the processor has the instructions that engines are made for; empty: nobody tells.
+
+    VNNI and AMX multiply 8-bit numbers; without them INT8 gains little over float32.
+    """
+    flags = read_cpuinfo("flags").split()
+    known = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8")
+    return {name: name in flags for name in known} if flags else {}
+
+
+def read_cpuinfo(key: str) -> str:
+    """What Linux says of the first core; empty where it does not."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or "unknown"
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.machine())
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
 
 
 def available_cores() -> float:

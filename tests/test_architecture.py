@@ -31,6 +31,7 @@ LIGHT = (
     "commands/bench.py",
     "commands/export.py",
     "commands/predict.py",
+    "inference/bench/worker.py",
     "inference/onnx_engine.py",
     "inference/open_engine.py",
     "inference/openvino_engine.py",

@@ -14,11 +14,17 @@ PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding
 PARAMS = (ROOT / "params.yaml").read_text(encoding="utf-8")
 STAGES: dict[str, dict[str, Any]] = PIPELINE["stages"]
 NAMES = list(STAGES)
-IN_GIT = {"metrics/evaluate.json", "metrics/export.json", "requirements.txt"}
+IN_GIT = {
+    "docs/model_card.md",
+    "metrics/evaluate.json",
+    "metrics/export.json",
+    "models/README.md",
+    "requirements.txt",
+}
 # What a stage keeps for itself; .gitignore has both. No two runs have the same speed, and an out
 # that outlives an interrupted run (persist) would switch off the run cache of its stage.
 UNTRACKED = {"data/rejected", "metrics/speed", "models/checkpoint"}
-DATA = re.compile(r"(data|models|metrics)/.+|requirements\.txt|pyproject\.toml")
+DATA = re.compile(r"(data|docs|models|metrics)/.+|requirements\.txt|pyproject\.toml")
 each_stage = pytest.mark.parametrize("name", NAMES)
 
 
@@ -122,7 +128,7 @@ def test_only_the_check_of_packages_always_runs():
     assert outs("check_packages")["requirements.txt"] == {"persist": True, "cache": False}
 
 
-def test_only_small_metrics_are_kept_in_git_and_out_of_the_run_cache():
+def test_only_small_texts_are_kept_in_git_and_out_of_the_run_cache():
     uncached = {
         path
         for name in NAMES

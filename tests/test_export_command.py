@@ -10,10 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from conftest import mask, save_array, write_images_masks
+from dark_model import write_dark_model
 from defectseg.cli import app
 from defectseg.data.tile import Tile, write_manifest
+from defectseg.inference.operating_point import neutral_point
 from test_load import load
-from test_predicted_items import write_model
 
 DRAWN = {"a": mask(".1. ..."), "b": mask("22. ..."), "c": mask("... ...")}
 
@@ -30,7 +31,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         tiles.append(Tile(key, *paths, "crack", key, 3, 2, int((drawn > 0).sum()), "0" * 64))
     write_manifest(tmp_path / "data/tiles", ["crack", "blowhole"], tiles)
     (tmp_path / "data/split.csv").write_text("id,part\na,train\nb,valid\nc,test\n")
-    write_model(tmp_path / "models/unet.onnx")
+    write_dark_model(tmp_path / "models/unet.onnx")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -64,7 +65,10 @@ def test_labels_are_no_predictions():
 
 
 def test_predictions_of_the_tiles_have_scores_and_say_which_model(workplace: Path):
-    write_model(workplace / "models/unet.onnx", classes="first,second")
+    names = ["first", "second"]
+    point = neutral_point(names).model_dump_json()
+    path = workplace / "models/unet.onnx"
+    write_dark_model(path, classes=json.dumps(names), operating_point=point)
     assert run("out", "--format", "coco", "--predictions") == "out: coco, classes first, second\n"
     content = coco("out")
     found = [(each["category_id"], each["area"], each["score"]) for each in content["annotations"]]
@@ -108,7 +112,7 @@ def test_an_existing_folder_is_refused_and_kept(workplace: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--predictions", "--model", "no.onnx"), "ONNX Runtime cannot load no.onnx"),
+        (("--predictions", "--model", "no.onnx"), "no.onnx: no such file; run the pipeline first"),
         (("--predictions", "--model", "data/split.csv"), "cannot load data/split.csv"),
         (("--pictures", "nowhere"), "nowhere is no folder; name one that holds pictures"),
         (("--pictures", "models"), "models holds no picture"),

@@ -17,7 +17,7 @@ from defectseg.data.layouts.pairing import to_id
 from defectseg.data.split import read_split
 from defectseg.data.tile import TileSet, read_tiles
 from defectseg.errors import DataError
-from defectseg.inference.onnx_engine import OnnxEngine
+from defectseg.inference.open_engine import open_engine
 from defectseg.inference.predicted_items import predict_items
 
 TILES = Path("data/tiles")
@@ -51,7 +51,7 @@ def export(
         if pictures and part is not None:
             raise DataError(f"--part chooses among {TILES}; leave it out with --pictures")
         if predictions or pictures:
-            engine = OnnxEngine(model)
+            engine = open_engine(model)
             named = _list_pictures(pictures) if pictures else _list_tiles(_choose(part))
             items = predict_items(tqdm(named, desc="predict", unit="picture"), engine)
             classes = engine.facts.classes
