@@ -56,6 +56,7 @@ def outputs(tmp_path: Path) -> Outputs:
         metrics / "gallery.png",
         metrics / "report",
         tmp_path / "docs/model_card.md",
+        metrics / "gates.json",
     )
 
 
@@ -132,6 +133,7 @@ def test_a_gate_that_fails_is_written_down(evaluated: Outputs):
         "value": 0.458333,
         "passed": False,
     }
+    assert json.loads(evaluated.gates.read_text()) == {"gates": [gate]}
     page = (evaluated.report / "index.html").read_text(encoding="utf-8")
     assert "iou_macro" in page
 
@@ -183,7 +185,7 @@ def test_the_same_answers_write_the_same_bytes(tiles: TileSet, split: Split, eva
     files = sorted(path for root in written for path in root.rglob("*") if path.is_file())
     before = [path.read_bytes() for path in files]
     evaluate(tiles, split, evaluated)
-    assert len(files) == 12
+    assert len(files) == 13
     assert [path.read_bytes() for path in files] == before
 
 

@@ -45,8 +45,8 @@ TINY: dict[str, dict[str, Any]] = {
             "in_channels": 1,
         },
     },
-    "evaluate": {"bootstrap": 100, "gallery": 1},
-    "export": {"pictures": 2},
+    "evaluate": {"bootstrap": 100, "gallery": 1, "gates": {}},
+    "export": {"calibration_pictures": 2},
 }
 
 
@@ -146,7 +146,8 @@ def test_every_stage_writes_what_it_promises(clone: Clone):
     paths = [next(iter(out)) if isinstance(out, dict) else out for out in outs]
     assert [path for path in paths if not (clone.folder / path).exists()] == []
     assert clone.json_of("metrics/data_split.json")["leaked_surfaces"] == 0
-    assert clone.json_of("metrics/export.json")["max_abs_probability_difference"] <= 1e-4
+    compared = clone.json_of("metrics/export.json")["comparisons"]["fp32"]["onnxruntime"]
+    assert compared["max_abs_probability_difference"] <= 1e-4
     assert 0 <= clone.json_of("metrics/evaluate.json")["dice_pooled"] <= 1
 
 
@@ -160,6 +161,40 @@ def test_a_param_of_evaluate_reruns_evaluate_alone(clone: Clone):
     clone.change(evaluate={"bootstrap": 120})
     assert clone.repro() == ["check_packages", "evaluate"]
     assert changed(clone) - {"metrics/evaluate.json"} == {"dvc.lock", "params.yaml"}
+
+
+def test_another_rule_needs_no_new_training(clone: Clone):
+    rule = {"max_escape_rate": 0.5, "max_false_alarm_rate": None, "costs": None, "review": 0.0}
+    clone.change(evaluate={"operating_point": rule})
+    assert clone.repro() == ["check_packages", "evaluate", "export"]
+    point = clone.json_of("models/operating_point.json")
+    assert point["rule"] == "at most 50 % escapes"
+    read = (
+        "import json, onnxruntime as o; s = o.InferenceSession('models/unet.onnx');"
+        "print(s.get_modelmeta().custom_metadata_map['operating_point'])"
+    )
+    assert json.loads(clone.out_of(sys.executable, "-c", read)) == point
+
+
+def test_a_failed_gate_stops_the_export_and_leaves_the_earlier_model(clone: Clone):
+    before = files_in(clone.folder / "models")
+    clone.change(evaluate={"gates": {"iou_macro": 0.999}})
+    done = clone.run("dvc", "repro")
+    assert done.returncode != 0
+    assert stages_run(done.stdout) == ["check_packages", "evaluate", "export"]
+    assert "export: error:" in done.stderr
+    assert "iou_macro" in done.stderr
+    assert "metrics/report/index.html" in done.stderr
+    assert files_in(clone.folder / "models") == before
+    assert "0.999" in (clone.folder / "metrics/report/index.html").read_text(encoding="utf-8")
+
+
+def test_the_exported_model_predicts_by_the_command_line(clone: Clone):
+    done = clone.out_of("defectseg", "predict", "data/tiles/images", "--engine", "onnxruntime")
+    lines = [json.loads(line) for line in done.splitlines()]
+    assert len(lines) == 20
+    assert {line["verdict"] for line in lines} <= {"accept", "review", "reject"}
+    assert all(bool(line["defects"]) == (line["verdict"] != "accept") for line in lines)
 
 
 def changed(clone: Clone) -> set[str]:
@@ -202,7 +237,8 @@ def test_an_experiment_is_run_compared_and_taken_back_without_training_again(clo
     table = list(csv.DictReader(io.StringIO(clone.out_of("dvc", "exp", "show", "--csv"))))
     rates = {row["Experiment"]: row["train.learning_rate"] for row in table}
     assert float(rates["faster"]) == 0.02
-    assert {"dice_pooled", "max_abs_probability_difference"} <= table[0].keys()
+    difference = "comparisons.fp32.onnxruntime.max_abs_probability_difference"
+    assert {"dice_pooled", difference} <= table[0].keys()
 
     params = json.loads(clone.out_of("dvc", "params", "diff", "--json"))
     assert params["params.yaml"]["train.learning_rate"]["new"] == 0.02

@@ -21,7 +21,7 @@ OUTPUTS = Outputs(
     Path("metrics/evaluate.json"),
     Path("metrics/per_image.csv"),
     *(Path("metrics/plots"), Path("metrics/gallery.png"), Path("metrics/report")),
-    Path("docs/model_card.md"),
+    *(Path("docs/model_card.md"), Path("metrics/gates.json")),
 )
 
 

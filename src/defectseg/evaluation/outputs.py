@@ -28,6 +28,7 @@ class Outputs:
     gallery: Path
     report: Path  # folder
     model_card: Path
+    gates: Path  # all that the stage export reads of the scores
 
 
 def write_outputs(
@@ -36,6 +37,7 @@ def write_outputs(
     """Write every out of the stage; `pixels` are those of the test part."""
     write_point(outputs.point, facts.point)
     write_json(outputs.metrics, facts.metrics)
+    write_json(outputs.gates, {"gates": facts.metrics["gates"]})
     write_per_image(outputs.per_image, test)
     write_plots(outputs.plots, test, pixels, facts.curves, facts.metrics, facts.info.classes)
     write_slices(outputs.plots / "slices.csv", facts.slices)
