@@ -101,6 +101,6 @@ def test_lines_of_somebody_else_are_refused_and_kept(tmp_path: Path, foreign: st
     path = write(tmp_path, record("a"))
     path.write_text(path.read_text() + foreign)
     kept = path.read_bytes()
-    with pytest.raises(DataError, match="line 2 of .*results.jsonl is no result"):
+    with pytest.raises(DataError, match=r"line 2 of .*results\.jsonl is no result"):
         Journal(tmp_path)
     assert path.read_bytes() == kept

@@ -1,4 +1,4 @@
-"""metrics/evaluate.json in; an error if a gate failed: such a model is not exported."""
+"""metrics/gates.json in; an error if a gate failed: such a model is not exported."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class GateResult(BaseModel):
 
 
 class Evaluation(BaseModel):
-    """The one key of metrics/evaluate.json that the export asks for."""
+    """The content of metrics/gates.json."""
 
     gates: tuple[GateResult, ...]
 
