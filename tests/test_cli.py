@@ -58,10 +58,7 @@ def test_scores_are_a_table_with_headlines_first_and_classes_last(metrics: Path)
 def test_below_the_scores_stands_where_everything_lies(metrics: Path):
     lines = show(metrics)
     assert lines[6] == ""
-    assert (
-        "model     models/unet.onnx (raw pictures in, probabilities and a mask out), models/README.md"
-        in lines[7:]
-    )
+    assert any(line.startswith("model     models/unet.onnx (raw") for line in lines[7:])
 
 
 def test_scores_are_a_markdown_table_on_demand(metrics: Path):

@@ -95,3 +95,12 @@ def test_every_score_of_a_part_has_the_direction_in_which_a_better_model_moves()
     for name in names:
         assert check_gates(best, {name: best[name]})[0].passed
         assert not check_gates(worst, {name: best[name]})[0].passed
+
+
+def test_a_limit_of_none_is_no_gate():
+    assert check_gates({"iou_macro": 0.3}, {"iou_macro": None}) == []
+
+
+def test_a_limit_of_none_for_something_that_is_no_score_is_still_a_mistake():
+    with pytest.raises(ParamsError, match="iou_makro"):
+        check_gates({"iou_macro": 0.3}, {"iou_makro": None})

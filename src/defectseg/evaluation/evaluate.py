@@ -39,7 +39,7 @@ class EvaluateParams(Section):
     """params.yaml: evaluate."""
 
     operating_point: RuleParams
-    gates: dict[str, float]
+    gates: dict[str, float | None]
     bootstrap: int = Field(ge=100)
     gallery: int = Field(ge=1, le=20)
 

@@ -20,8 +20,10 @@ class Gate:
     passed: bool
 
 
-def check_gates(metrics: Mapping[str, Any], limits: Mapping[str, float]) -> list[Gate]:
+def check_gates(metrics: Mapping[str, Any], limits: Mapping[str, float | None]) -> list[Gate]:
     """Compare scores with their limits: floors, or ceilings for what is `LOWER_IS_BETTER`.
+
+    A limit of None is no gate: `-S evaluate.gates.iou_macro=null` takes one away.
 
     Raises:
         ParamsError: A limit is set for something that is no score.
@@ -33,7 +35,7 @@ def check_gates(metrics: Mapping[str, Any], limits: Mapping[str, float]) -> list
             f"params.yaml: evaluate.gates: no such score: {', '.join(unknown)}; "
             f"the scores are: {', '.join(sorted(known))}"
         )
-    return [_check(name, limit, metrics[name]) for name, limit in limits.items()]
+    return [_check(n, limit, metrics[n]) for n, limit in limits.items() if limit is not None]
 
 
 def _check(name: str, limit: float, value: float | None) -> Gate:
