@@ -9,15 +9,15 @@ from typer.testing import CliRunner
 
 from defectseg.cli import app
 from defectseg.commands.predict import Format
+from defectseg.data import picture
 from defectseg.inference.stream import failure
 from drawn_model import read_lines, write_model, write_painted
 
 PAGE = (Path(__file__).parents[1] / "docs/predict.md").read_text("utf-8")
 CODES = {
-    *(failure.UNREADABLE_FILE, failure.EMPTY_FILE, failure.IMAGE_CORRUPT),
+    *(failure.UNREADABLE_FILE, failure.EMPTY_FILE),
     *(failure.INFERENCE_FAILED, failure.MODEL_OUTPUT_INVALID),
-    *failure.BY_CAUSE.values(),
-    *failure.BY_MESSAGE.values(),
+    *(picture.UNSUPPORTED, picture.CORRUPT, picture.DEPTH, picture.TOO_LARGE, picture.FRAMES),
 }
 
 
