@@ -41,7 +41,8 @@ magnetic-tiles: setup ## the same on the real magnetic tiles, as a DVC experimen
 # The setting of the real run: larger pictures than those of params.yaml, fewer of them; no gates, for
 # minutes of training make no model to ship.
 MAGNETIC := -S train.image_size=128 -S train.epochs=20 -S train.pictures_per_epoch=640 \
-	-S evaluate.gates.iou_macro=null -S evaluate.gates.escape_rate=null
+	-S evaluate.gates.iou_macro=null -S evaluate.gates.escape_rate=null \
+	-S evaluate.gates.false_alarm_rate=null
 
 # Number of folds that run at once.
 JOBS ?= 1

@@ -53,7 +53,7 @@ def test_a_layer_whose_range_is_wrong_comes_first(valid: TileSet, tmp_path: Path
     model, trusted = onnx.load(exported()), OnnxEngine(exported(), threads=1)
     layers = layers_of(model)
     ranges = calibrate(model, [valid.picture(tile, 1) for tile in valid.tiles])
-    ranked = rank_layers(model, ranges, tmp_path / "scratch.onnx", trusted, valid)
+    ranked = rank_layers(model, ranges, tmp_path / "scratch.onnx", trusted, valid, 1)
     assert sorted(ranked) == sorted(layers)
     assert ranked[0] != layers[0]
     (made,) = next(node.output for node in model.graph.node if node.name == layers[0])
@@ -61,4 +61,4 @@ def test_a_layer_whose_range_is_wrong_comes_first(valid: TileSet, tmp_path: Path
     for name in (made, *(node.output[0] for node in readers if node.op_type == "Relu")):
         low, high = ranges[name]
         ranges[name] = (low / 100, high / 100)  # all but the smallest values are cut off
-    assert rank_layers(model, ranges, tmp_path / "x.onnx", trusted, valid)[0] == layers[0]
+    assert rank_layers(model, ranges, tmp_path / "x.onnx", trusted, valid, 1)[0] == layers[0]

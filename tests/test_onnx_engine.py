@@ -18,9 +18,9 @@ def test_cpu_is_the_only_provider_where_nothing_else_is_present():
     assert choose_providers("auto", ["AzureExecutionProvider", CPU]) == [CPU]
 
 
-def test_auto_takes_the_gpu_where_one_is_present_the_fastest_first():
+def test_auto_takes_cuda_where_it_is_present_and_tensorrt_only_when_asked():
     assert choose_providers("auto", [CPU, CUDA]) == [CUDA, CPU]
-    assert choose_providers("auto", [CUDA, TENSORRT, CPU]) == [TENSORRT, CUDA, CPU]
+    assert choose_providers("auto", [TENSORRT, CUDA, CPU]) == [CUDA, CPU]
 
 
 def test_a_provider_that_is_asked_for_comes_first_and_the_cpu_last():

@@ -16,7 +16,7 @@ from drawn_model import read_lines, write_model, write_painted
 PAGE = (Path(__file__).parents[1] / "docs/predict.md").read_text("utf-8")
 CODES = {
     *(failure.UNREADABLE_FILE, failure.EMPTY_FILE),
-    *(failure.INFERENCE_FAILED, failure.MODEL_OUTPUT_INVALID),
+    *(failure.INFERENCE_FAILED, failure.MODEL_OUTPUT_INVALID, failure.OUTPUT_FAILED),
     *(picture.UNSUPPORTED, picture.CORRUPT, picture.DEPTH, picture.TOO_LARGE, picture.FRAMES),
 }
 

@@ -29,7 +29,10 @@ from defectseg.inference.bench.measure import (
 )
 from defectseg.inference.bench.recommend import Advice, find_baseline, recommend
 from defectseg.inference.open_engine import EngineName
+from defectseg.inference.refusals import read_refusals
 from defectseg.inference.threads import count_threads
+
+VARIANTS = "variants"  # below the folder of the models
 
 TILES = Path("data/tiles")
 SPLIT = Path("data/split.csv")
@@ -58,7 +61,7 @@ def bench(
         if not found.runnable:
             raise ModelFileError("no engine can run here:\n  " + "\n  ".join(found.notes))
         speeds = _measure_speeds(found.runnable, shapes, pictures)
-        advice = recommend(speeds, found.dice, max_drop)
+        advice = recommend(speeds, found.dice, max_drop, read_refusals(model / VARIANTS))
         rows = [describe_speed(speed, speeds, found.dice) for speed in speeds]
         machine = {"system": platform.platform(), "cores": count_threads()}
         content = {"machine": machine, "rows": rows, "notes": found.notes}

@@ -18,6 +18,7 @@ from defectseg.errors import DataError
 from defectseg.files import write_atomically
 from defectseg.inference.engine_settings import EngineSettings
 from defectseg.inference.open_engine import EngineName, LoadedEngine, opened
+from defectseg.inference.refusals import read_refusals
 from defectseg.inference.stream.in_order import Pause
 from defectseg.inference.stream.inputs import STDIN, list_pictures, read_list
 from defectseg.inference.stream.journal import Journal
@@ -37,7 +38,11 @@ PICTURE_FILES: dict[str, PictureFile] = {"png": MASK_FILE, "overlay": OVERLAY_FI
 TABLE = "results.csv"
 MOST_WORKERS = 8  # chosen without being asked
 FINE, FAILED, INTERRUPTED = 0, 1, 130  # exit statuses
-NEVER_RETRIED = {"INFERENCE_FAILED", "MODEL_OUTPUT_INVALID"}  # time does not mend these
+NEVER_RETRIED = {
+    "INFERENCE_FAILED",
+    "MODEL_OUTPUT_INVALID",
+    "OUTPUT_FAILED",
+}  # time does not mend these
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ def predict_wished(wish: Wish) -> int:
     paths = list_wished(wish)
     settings = EngineSettings(threads=wish.threads)
     with opened(wish.model, wish.engine, settings) as engine, explain_output(wish.out):
+        warn_refused(wish, engine)
         job = to_job(wish, engine)
         with stop_on_signals() as stop, ExitStack() as stack:
             journal = stack.enter_context(Journal(wish.out)) if wish.out else None
@@ -93,6 +99,16 @@ def predict_wished(wish: Wish) -> int:
     return conclude(wish, progress, stop)
 
 
+def warn_refused(wish: Wish, engine: LoadedEngine) -> None:
+    """Say so where the stage export found that this file loses too much in this engine."""
+    reason = read_refusals(wish.model.parent).get((wish.engine, engine.facts.precision))
+    if reason:
+        typer.echo(
+            f"warning: the stage export does not offer {wish.model} for {wish.engine}: {reason}",
+            err=True,
+        )
+
+
 def list_wished(wish: Wish) -> list[str] | None:
     """The pictures that were named, here or in a list on stdin; None: those that a watch finds.
 
@@ -102,13 +118,25 @@ def list_wished(wish: Wish) -> list[str] | None:
     if wish.watch is not None:
         if not wish.watch.is_dir():
             raise DataError(f"--watch: {wish.watch} is no folder; create it first")
+        refuse_out_around(wish.out, [wish.watch])
         return None
     names: list[str] = []
     for name in wish.names:
         names += read_list(sys.stdin.buffer, wish.null) if name == STDIN else [name]
     if not names:
         raise DataError("the list on stdin is empty; expected one path a line")
+    refuse_out_around(wish.out, [Path(name) for name in names if "\0" not in name])
     return list_pictures(names, wish.out)
+
+
+def refuse_out_around(out: Path | None, named: Iterable[Path]) -> None:
+    """Raises: DataError: What is written would lie among the pictures, and be taken for some."""
+    for folder in named:
+        if out and folder.is_dir() and folder.resolve().is_relative_to(out.resolve()):
+            raise DataError(
+                f"--out {printable(str(out))} holds the pictures of {printable(str(folder))}; "
+                "name a new folder, inside of it or elsewhere"
+            )
 
 
 def to_job(wish: Wish, engine: LoadedEngine) -> Job:
@@ -243,6 +271,6 @@ def explain_output(folder: Path | None) -> Iterator[None]:
     except OSError as error:
         where = "stdout" if folder is None else printable(str(folder))
         raise DataError(
-            f"the results cannot be written to {where}: {error.strerror}; what was finished is "
-            "kept: mend that and give the same command again, or name another --out"
+            f"the results cannot be written to {where}: {error.strerror or error}; what was "
+            "finished is kept: mend that and give the same command again, or name another --out"
         ) from error

@@ -44,11 +44,13 @@ def quantize_within_limits(
     """
     model = load_graph(source)
     ranges = calibrate(model, pictures)
-    trusted = OnnxEngine(source, threads)
+    trusted = OnnxEngine(source, threads, provider="cpu")
     kept: tuple[str, ...] = ()
-    for kept in _attempts(model, lambda: rank_layers(model, ranges, target, trusted, valid)):
+    for kept in _attempts(
+        model, lambda: rank_layers(model, ranges, target, trusted, valid, threads)
+    ):
         write_int8(model, ranges, target, kept)
-        if _keeps(limits.halved(), trusted, OnnxEngine(target, threads), valid):
+        if _keeps(limits.halved(), trusted, OnnxEngine(target, threads, provider="cpu"), valid):
             break
     return kept
 
@@ -66,7 +68,12 @@ def _attempts(
 
 
 def rank_layers(
-    model: onnx.ModelProto, ranges: Ranges, scratch: Path, trusted: OnnxEngine, valid: TileSet
+    model: onnx.ModelProto,
+    ranges: Ranges,
+    scratch: Path,
+    trusted: OnnxEngine,
+    valid: TileSet,
+    threads: int,
 ) -> list[str]:
     """The layers by the error that each makes when it alone is quantised, the largest first."""
     channels = trusted.facts.channels
@@ -76,7 +83,7 @@ def rank_layers(
     errors = {}
     for layer in layers:
         write_int8(model, ranges, scratch, keep_float=set(layers) - {layer})
-        engine = OnnxEngine(scratch)
+        engine = OnnxEngine(scratch, threads, provider="cpu")
         said = [engine.run(picture).probability for picture in probes]
         errors[layer] = sum(
             float(np.square(a - b).mean()) for a, b in zip(said, expected, strict=True)

@@ -2,6 +2,7 @@
 
 models/unet.onnx              float32: never written unless it says what torch says
 models/variants/unet.*.onnx   INT8 and float16, where they lose little; see `offers`
+models/variants/offers.json   which engine may run which file, and why not
 models/README.md              how to run them
 metrics/export.json           every number, and what is offered
 metrics/variants/index.html   the same for people
@@ -36,6 +37,7 @@ from defectseg.files import remove_leftovers, replace_atomically, write_json
 from defectseg.inference.engine_settings import EngineSettings
 from defectseg.inference.open_engine import EngineName, opened
 from defectseg.inference.operating_point import OperatingPoint
+from defectseg.inference.refusals import OFFERS
 from defectseg.inference.torch_engine import TorchEngine
 from defectseg.network.unet import ModelInfo
 from defectseg.params import Section
@@ -195,6 +197,7 @@ def publish(facts: ExportFacts, paths: Mapping[str, Path], stage: Path, outputs:
     for file in facts.files:
         if file.variant != "fp32":
             paths[file.variant].rename(new / file.name)
+    write_json(new / OFFERS, facts.as_offers())
     for path in (outputs.graph, outputs.readme, outputs.metrics, outputs.page):
         remove_leftovers(path)
     with swap_in(new, outputs.variants, stage):

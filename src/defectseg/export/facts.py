@@ -78,6 +78,13 @@ class ExportFacts:
             },
         }
 
+    def as_offers(self) -> dict[str, dict[str, list[str]]]:
+        """The content of models/variants/offers.json; see `inference.refusals`."""
+        return {
+            variant: {o.difference.engine: list(o.reasons) for o in self._of(variant)}
+            for variant in self.variants()
+        }
+
     def _of(self, variant: str) -> Iterator[Offer]:
         return (offer for offer in self.offers if offer.difference.variant == variant)
 

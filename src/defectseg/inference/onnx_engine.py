@@ -21,6 +21,9 @@ GPUS: dict[Provider, str] = {
 }
 
 
+AUTO = ("CUDAExecutionProvider",)  # TensorRT builds an engine for each picture size: only if asked
+
+
 class OnnxEngine:
     """Runs models/unet.onnx; needs neither torch nor the training packages.
 
@@ -93,7 +96,7 @@ def choose_providers(asked: Provider, present: Sequence[str]) -> list[str]:
     if asked == "cpu":
         return [CPU]
     if asked == "auto":
-        return [*(name for name in GPUS.values() if name in present), CPU]
+        return [*(name for name in AUTO if name in present), CPU]
     if GPUS[asked] not in present:
         raise PackagesError(
             f"this ONNX Runtime has no provider {asked} ({GPUS[asked]}), only "

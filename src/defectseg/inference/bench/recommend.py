@@ -7,6 +7,7 @@ import numpy as np
 
 from defectseg.inference.bench.contender import Contender
 from defectseg.inference.bench.measure import Kind, Speed
+from defectseg.inference.refusals import Refusals
 
 Dice = Mapping[Kind, float]  # those that nobody measured are missing
 NEARLY = 0.03  # as fast as the fastest but for this share: the measurement knows no better
@@ -33,15 +34,22 @@ def find_baseline(contenders: Sequence[Contender]) -> Contender:
     )
 
 
-def recommend(speeds: Sequence[Speed], dice: Dice, max_drop: float) -> Advice:
+def recommend(
+    speeds: Sequence[Speed], dice: Dice, max_drop: float, refusals: Refusals | None = None
+) -> Advice:
     """The fastest over all sizes whose Dice is within `max_drop` of the baseline's.
 
+    What the stage export refused is never taken, whatever its Dice.
     Of those within 3 % of the fastest the one with the fewest threads: its spare core can decode.
     """
     contenders = list(dict.fromkeys(speed.contender for speed in speeds))
     baseline = find_baseline(contenders)
     ratio = {each: _ratio(speeds, each, baseline) for each in contenders}
-    faults = {each: describe_fault(each, baseline, dice, max_drop) for each in contenders}
+    refused = refusals or {}
+    faults = {
+        each: _describe_refusal(each, refused) or describe_fault(each, baseline, dice, max_drop)
+        for each in contenders
+    }
     allowed = [each for each in contenders if faults[each] is None] or [baseline]
     fastest = max(ratio[each] for each in allowed)
     near = [each for each in allowed if ratio[each] >= fastest * (1 - NEARLY)]
@@ -68,6 +76,11 @@ def describe_fault(
     if drop <= max_drop:  # never true of a NaN
         return None
     return f"its Dice is {drop:.4f} lower, more than the {max_drop:g} allowed"
+
+
+def _describe_refusal(contender: Contender, refusals: Refusals) -> str | None:
+    reason = refusals.get(contender.kind)
+    return None if reason is None else f"the stage export refused it: {reason}"
 
 
 def _describe_dice(best: Contender, baseline: Contender, dice: Dice) -> str:

@@ -4,11 +4,13 @@ from typing import TypedDict
 
 from defectseg.errors import ModelOutputError, PictureError
 from defectseg.inference.stream.picture import Picture, printable
+from defectseg.inference.writers.picture_file import DrawingError
 
 UNREADABLE_FILE = "UNREADABLE_FILE"
 EMPTY_FILE = "EMPTY_FILE"
 INFERENCE_FAILED = "INFERENCE_FAILED"
 MODEL_OUTPUT_INVALID = "MODEL_OUTPUT_INVALID"
+OUTPUT_FAILED = "OUTPUT_FAILED"
 
 
 class Explained(TypedDict):
@@ -55,6 +57,8 @@ def to_code(error: Exception) -> str:
             return MODEL_OUTPUT_INVALID
         case EngineError() | MemoryError():
             return INFERENCE_FAILED
+        case DrawingError():
+            return OUTPUT_FAILED
         case PictureError():
             return error.code
     raise TypeError(f"{type(error).__name__} is no failure of a picture") from error

@@ -4,6 +4,7 @@ A line is written as a whole and at once. A killed run leaves at most one torn l
 that is cut off when the file is opened again. Of two lines of one picture the later counts.
 """
 
+import fcntl
 import json
 import os
 import time
@@ -16,8 +17,28 @@ from defectseg.errors import DataError
 from defectseg.files import remove_leftovers, write_atomically
 
 NAME = "results.jsonl"
+LOCK = ".lock"
 SYNC_SECONDS = 1.0  # a line outlives its process at once, a power cut after this time
 BLOCK = 65536  # bytes
+
+
+def lock(folder: Path) -> IO[bytes]:
+    """Hold a folder for one run; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        DataError: Another run holds it.
+    """
+    held = (folder / LOCK).open("ab")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        held.close()
+        raise DataError(
+            f"another run writes to {folder}; end it first, or name another --out"
+        ) from error
+    except OSError:
+        pass  # a file system that knows no locks
+    return held
 
 
 class Journal:
@@ -27,10 +48,11 @@ class Journal:
         """Create the folder and the file, or go on with those that are there.
 
         Raises:
-            DataError: The file has lines that are no results.
+            DataError: The file has lines that are no results, or another run writes there.
             OSError: The folder cannot be written.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        self._lock = lock(folder)
         self.path = folder / NAME
         self.path.touch()
         if not self.path.is_file():
@@ -60,6 +82,7 @@ class Journal:
         finally:
             self._file.close()
         self.compact()
+        self._lock.close()
 
     def is_done(self, image_id: str, fingerprint: str) -> bool:
         """Whether there is a result of this very file, made in this very way."""

@@ -1,7 +1,7 @@
 """The path of a picture in, the name that its results have out: one a file, never outside a folder.
 
 A picture below the working folder is named by its path from there, any other by its whole path:
-`data/a.jpg`, `mnt/camera/a.jpg`. The same file has the same name whatever else is predicted.
+`data/a.jpg`, `_root/mnt/camera/a.jpg`. The same file has the same name whatever else is predicted.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+OUTSIDE = "_root"  # the first part of the name of a picture outside of the working folder
 LONGEST = 180  # bytes of one part of a name: file systems take 255, endings need some
 
 
@@ -26,6 +27,10 @@ def name_picture(path: str, base: Path) -> Picture:
     inside = place.is_relative_to(base)
     parts = (place.relative_to(base) if inside else place).parts
     kept = [part for part in parts if part != place.anchor]
+    if not inside:
+        kept.insert(0, OUTSIDE)
+    elif kept[0].startswith(OUTSIDE):
+        kept[0] = f"{OUTSIDE}{kept[0]}"  # a folder of that name here is another one
     return Picture(path, "/".join(shorten(part) for part in kept))
 
 

@@ -27,7 +27,7 @@ from defectseg.inference.stream.failure import EmptyFileError, EngineError, to_f
 from defectseg.inference.stream.in_order import Pause, in_order
 from defectseg.inference.stream.journal import to_line
 from defectseg.inference.stream.picture import Picture, printable
-from defectseg.inference.writers.picture_file import PictureFile
+from defectseg.inference.writers.picture_file import DrawingError, PictureFile
 
 AHEAD = 4  # finished pictures, a worker, that may wait for a slow one before them
 
@@ -100,12 +100,10 @@ def predict_one(picture: Picture, job: Job) -> Outcome:
         clock.lap("decode")
         prediction = _infer(pixels, job)
         clock.lap("infer")
+        _write_files(picture, pixels, prediction, job)
     except UnusableError as unusable:
         record = dict(to_failure(picture, unusable.reason))
     else:
-        if job.folder is not None:
-            for file in job.files:
-                file.write(job.folder, picture.image_id, pixels, prediction, job.facts.classes)
         record = _to_record(picture, prediction, job, clock)
         if known is not None:
             record["fingerprint"] = known
@@ -153,6 +151,18 @@ def _infer(pixels: npt.NDArray[np.uint8], job: Job) -> Prediction:
         return judge(output.probability[0], output.mask[0], job.facts.point)
     except (EngineError, ModelOutputError, MemoryError) as error:
         raise UnusableError(error) from error
+
+
+def _write_files(
+    picture: Picture, pixels: npt.NDArray[np.uint8], prediction: Prediction, job: Job
+) -> None:
+    if job.folder is None:
+        return
+    for file in job.files:
+        try:
+            file.write(job.folder, picture.image_id, pixels, prediction, job.facts.classes)
+        except DrawingError as error:
+            raise UnusableError(error) from error
 
 
 def _run(engine: Engine, pixels: npt.NDArray[np.uint8]) -> Output:

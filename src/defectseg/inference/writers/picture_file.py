@@ -1,5 +1,6 @@
 """A prediction in, a picture file out: its mask, or the picture with its defects drawn."""
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,10 @@ from defectseg.files import replace_atomically
 from defectseg.inference.predictor import Prediction
 
 Draw = Callable[[npt.NDArray[np.uint8], Prediction, Sequence[str]], Image.Image]
+
+
+class DrawingError(Exception):
+    """One picture cannot be made a file of this kind."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,15 @@ class PictureFile:
             classes: The K names; mask value k is classes[k - 1].
 
         Raises:
+            DrawingError: This picture cannot be drawn or encoded.
             OSError: It cannot be written.
         """
-        image = self.draw(pixels, prediction, classes)
+        content = io.BytesIO()
+        try:
+            image = self.draw(pixels, prediction, classes)
+            image.save(content, self.form, **dict(self.options))
+        except (OSError, ValueError, MemoryError) as error:  # such as more pixels than JPEG has
+            said = f"the {self.form} file cannot be made: {error}"
+            raise DrawingError(said) from error
         with replace_atomically(self.place(output, image_id)) as staging:
-            image.save(staging, self.form, **dict(self.options))
+            staging.write_bytes(content.getbuffer())
