@@ -84,3 +84,11 @@ def test_of_two_that_are_as_fast_the_one_with_fewer_threads_is_taken():
 
 def test_a_lone_int8_without_dice_is_all_that_there_is():
     assert recommend([speed(ORT_INT8, 20)], {}, 0.005).contender == ORT_INT8
+
+
+def test_what_export_refused_is_never_taken_however_fast_and_good_it_is():
+    speeds = [speed(TORCH, 80), speed(ORT, 40), speed(ORT_INT8, 20)]
+    dice = {TORCH.kind: 0.75, ORT.kind: 0.75, ORT_INT8.kind: 0.75}
+    advice = recommend(speeds, dice, 0.005, {ORT_INT8.kind: "IoU of crack drops"})
+    assert advice.contender == ORT
+    assert "but the stage export refused it: IoU of crack drops" in advice.reasons[-1]

@@ -1,6 +1,9 @@
 """journal: what is done stays done, whatever kills the run; nothing foreign is ever changed."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,26 @@ def write(folder: Path, *records: dict[str, Any]) -> Path:
 
 def ids(path: Path) -> list[str]:
     return [json.loads(line)["image_id"] for line in path.read_text("utf-8").splitlines()]
+
+
+def test_two_runs_never_hold_one_folder(tmp_path: Path):
+    with Journal(tmp_path) as first:
+        with pytest.raises(DataError, match=r"another run writes to .*; end it first, or name"):
+            Journal(tmp_path)
+        first.add(record("a"), to_line(record("a")))
+    with Journal(tmp_path) as second:
+        assert second.is_done("a", "f")
+
+
+def test_a_killed_run_holds_nothing(tmp_path: Path):
+    code = (
+        "import os, signal, sys; from pathlib import Path;"
+        "from defectseg.inference.stream.journal import Journal;"
+        "journal = Journal(Path(sys.argv[1])); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert ids(write(tmp_path, record("a"))) == ["a"]
 
 
 def test_lines_are_there_as_soon_as_they_are_added(tmp_path: Path):

@@ -94,6 +94,7 @@ def test_every_format_is_written_below_the_folder(workplace: Path):
     assert run("in", "--out", "out", *forms).stdout == ""
     files = sorted(p.relative_to("out").as_posix() for p in Path("out").rglob("*") if p.is_file())
     assert files == [
+        ".lock",
         "coco.json",
         *(f"masks/in/{name}.png" for name in DRAWINGS),
         *(f"overlays/in/{name}.jpg" for name in DRAWINGS),
@@ -179,6 +180,33 @@ def test_an_output_folder_among_the_pictures_is_not_predicted(workplace: Path):
     for _ in range(2):
         run("in", "--out", "in/out", "--format", "overlay")
     assert len(results("in/out")) == 3
+
+
+def test_results_never_lie_among_the_pictures(workplace: Path):
+    for asked in (("in", "--out", "in"), (".", "--out", "."), ("--watch", "in", "--out", ".")):
+        said = " ".join(run(*asked, status=2).stderr.split())
+        assert "holds the pictures of" in said
+        assert "name a new folder" in said
+    assert not (workplace / "in/results.jsonl").exists()
+
+
+def test_a_picture_that_cannot_be_drawn_fails_alone(workplace: Path):
+    wide = np.zeros((1, 65_501), dtype=np.uint8)
+    Image.fromarray(wide).save(workplace / "in/c.png")
+    result = run("in", "--out", "out", "--format", "overlay", "--format", "coco", status=1)
+    assert "c.png" in result.stderr
+    told = {each["image_id"]: each for each in results()}
+    assert told["in/c.png"]["error"]["code"] == "OUTPUT_FAILED"
+    assert len(told) == 4
+    assert Path("out/coco.json").is_file()
+
+
+def test_what_export_refuses_for_an_engine_is_told(workplace: Path):
+    (workplace / "models/offers.json").write_text('{"fp32": {"onnxruntime": ["it loses 3 %"]}}')
+    said = " ".join(run("in").stderr.split())
+    assert "does not offer models/unet.onnx for onnxruntime: it loses 3 %" in said
+    (workplace / "models/offers.json").write_text('{"fp32": {"onnxruntime": []}}')
+    assert "does not offer" not in run("in").stderr
 
 
 def test_pictures_outside_of_the_working_folder_are_kept_apart(

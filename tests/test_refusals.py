@@ -22,5 +22,5 @@ def test_a_folder_without_the_file_refuses_nothing(tmp_path: Path):
 @pytest.mark.parametrize("content", ["", "[]", '{"int8": ["onnxruntime"]}', '{"int8": {"x": "y"}}'])
 def test_a_damaged_file_is_an_error(tmp_path: Path, content: str):
     (tmp_path / OFFERS).write_text(content)
-    with pytest.raises(ModelFileError, match=r"offers\.json cannot be read: .*run the stage export"):
+    with pytest.raises(ModelFileError, match=r"offers\.json cannot be read: 1 validation error"):
         read_refusals(tmp_path)

@@ -23,9 +23,18 @@ def test_below_the_working_folder_it_is_the_path_from_there(
 def test_elsewhere_it_is_the_whole_path_which_leads_nowhere_from_an_output_folder(tmp_path: Path):
     (tmp_path / "base").mkdir()
     told = name(tmp_path / "base/../../x.png", tmp_path / "base")
-    assert told == str(tmp_path.parent / "x.png").lstrip("/")
+    assert told == f"_root{tmp_path.parent}/x.png"
     assert not told.startswith("/")
     assert ".." not in told.split("/")
+
+
+def test_a_folder_here_is_never_taken_for_one_elsewhere(tmp_path: Path):
+    base = tmp_path / "base"
+    outside = name("/mnt/x.png", base)
+    assert outside == "_root/mnt/x.png"
+    for inside in ("mnt/x.png", "_root/mnt/x.png", "_root_root/mnt/x.png"):
+        assert name(base / inside, base) != outside
+    assert name(base / "_root/x.png", base) != name(base / "_root_root/x.png", base)
 
 
 def test_pictures_of_one_name_and_different_endings_or_folders_stay_apart(tmp_path: Path):

@@ -19,6 +19,7 @@ from defectseg.inference.writers.overlay_file import (
     find_edges,
     tint,
 )
+from defectseg.inference.writers.picture_file import DrawingError
 from defectseg.overlay import COLOURS
 
 CLASSES = ("crack", "blowhole")
@@ -55,6 +56,13 @@ def test_a_failed_write_leaves_no_file(tmp_path: Path):
     with pytest.raises(OSError, match="masks"):
         MASK_FILE.write(tmp_path, "a.jpg", grey(), predict_drawn(), CLASSES)
     assert [path.name for path in tmp_path.iterdir()] == ["masks"]
+
+
+def test_a_picture_that_its_format_cannot_hold_is_told_apart_from_a_full_disk(tmp_path: Path):
+    wide = np.zeros((1, 65_501), dtype=np.uint8)
+    with pytest.raises(DrawingError, match="no JPEG file can be made of 65501×1 px: "):
+        OVERLAY_FILE.write(tmp_path, "a.png", grey(wide.shape), predict_drawn(wide), CLASSES)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_overlay_is_a_picture_with_a_strip_below_it(tmp_path: Path):

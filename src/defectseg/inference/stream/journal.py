@@ -4,7 +4,6 @@ A line is written as a whole and at once. A killed run leaves at most one torn l
 that is cut off when the file is opened again. Of two lines of one picture the later counts.
 """
 
-import fcntl
 import json
 import os
 import time
@@ -30,14 +29,16 @@ def lock(folder: Path) -> IO[bytes]:
     """
     held = (folder / LOCK).open("ab")
     try:
+        import fcntl  # Windows has none
+
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         held.close()
         raise DataError(
             f"another run writes to {folder}; end it first, or name another --out"
         ) from error
-    except OSError:
-        pass  # a file system that knows no locks
+    except (ImportError, OSError):
+        pass  # a system or a file system that knows no locks
     return held
 
 
@@ -53,6 +54,13 @@ class Journal:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = lock(folder)
+        try:
+            self._open(folder)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _open(self, folder: Path) -> None:
         self.path = folder / NAME
         self.path.touch()
         if not self.path.is_file():
@@ -77,12 +85,12 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         """Close it; lines that a later one replaced are taken out."""
-        try:
-            self._sync()
-        finally:
-            self._file.close()
-        self.compact()
-        self._lock.close()
+        with self._lock:
+            try:
+                self._sync()
+            finally:
+                self._file.close()
+            self.compact()
 
     def is_done(self, image_id: str, fingerprint: str) -> bool:
         """Whether there is a result of this very file, made in this very way."""

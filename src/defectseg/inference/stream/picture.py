@@ -29,7 +29,7 @@ def name_picture(path: str, base: Path) -> Picture:
     kept = [part for part in parts if part != place.anchor]
     if not inside:
         kept.insert(0, OUTSIDE)
-    elif kept[0].startswith(OUTSIDE):
+    elif kept and kept[0].startswith(OUTSIDE):
         kept[0] = f"{OUTSIDE}{kept[0]}"  # a folder of that name here is another one
     return Picture(path, "/".join(shorten(part) for part in kept))
 

@@ -56,7 +56,8 @@ class PictureFile:
             image = self.draw(pixels, prediction, classes)
             image.save(content, self.form, **dict(self.options))
         except (OSError, ValueError, MemoryError) as error:  # such as more pixels than JPEG has
-            said = f"the {self.form} file cannot be made: {error}"
+            height, width = pixels.shape[:2]
+            said = f"no {self.form} file can be made of {width}×{height} px: {error}"
             raise DrawingError(said) from error
         with replace_atomically(self.place(output, image_id)) as staging:
             staging.write_bytes(content.getbuffer())
