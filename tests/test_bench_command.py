@@ -162,3 +162,8 @@ def test_sizes_are_width_and_height_each_once():
 def test_what_is_no_list_of_sizes_is_refused(text: str):
     with pytest.raises(DataError, match="--sizes"):
         parse_sizes(text)
+
+
+def test_dice_may_be_left_out(workplace: Path):
+    said = run("--tiles", "0")
+    assert "note: no Dice asked for" in said

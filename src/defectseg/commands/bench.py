@@ -48,6 +48,10 @@ def bench(
     ] = "1,0",
     sizes: Annotated[str, typer.Option(help="Width x height, px.")] = "320x240,1280x960",
     pictures: Annotated[int, typer.Option(min=1, help="Of each contender and size.")] = 40,
+    tiles: Annotated[
+        int | None,
+        typer.Option(min=0, help="Test pictures to measure Dice on; 0: none. Default: all."),
+    ] = None,
     max_drop: Annotated[
         float, typer.Option(min=0, help="Dice that a recommended one may lose.")
     ] = 0.005,
@@ -57,7 +61,7 @@ def bench(
     with explain_failure():
         contenders = find_contenders(model, parse_engines(engines), parse_threads(threads))
         shapes = parse_sizes(sizes)
-        found = _examine(contenders)
+        found = _examine(contenders, tiles)
         if not found.runnable:
             raise ModelFileError("no engine can run here:\n  " + "\n  ".join(found.notes))
         speeds = _measure_speeds(found.runnable, shapes, pictures)
@@ -109,13 +113,17 @@ def _measure_speeds(
         ]
 
 
-def _examine(contenders: Sequence[Contender]) -> Examination:
+def _examine(contenders: Sequence[Contender], most: int | None) -> Examination:
     """Open and score everything once; without tiles there is no score, and a note says why."""
     test, note = None, None
     try:
-        ids = read_split(SPLIT).ids("test")
-        tiles = read_tiles(TILES).only(ids).tiles
-        test = Part(TILES, [tile.id for tile in tiles])
+        ids = [tile.id for tile in read_tiles(TILES).only(read_split(SPLIT).ids("test")).tiles]
+        if most is not None and most < len(ids):
+            note = (
+                f"Dice of {most} of {len(ids)} test pictures only" if most else "no Dice asked for"
+            )
+            ids = [ids[index * len(ids) // most] for index in range(most)]
+        test = Part(TILES, ids) if ids else None
     except DataError as error:
         note = f"no Dice: {error}"
     with _progress("Dice", count_chunks(contenders, test)) as step:
