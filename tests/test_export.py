@@ -21,6 +21,7 @@ from defectseg.export.export import (
 from defectseg.export.facts import ExportFacts
 from defectseg.inference.onnx_engine import OnnxEngine
 from defectseg.inference.operating_point import OperatingPoint, neutral_point
+from defectseg.inference.refusals import OFFERS, read_refusals
 from defectseg.network.unet import file_digest, save_unet
 from export_facts import differ, offer
 from exported import POINT, SIDE
@@ -86,9 +87,17 @@ def shipped(tmp_path_factory: pytest.TempPathFactory, tiles: TileSet) -> tuple[P
 
 def test_everything_is_written_and_nothing_else_is_left(shipped: tuple[Path, ExportFacts]):
     folder, _ = shipped
-    variants = ["variants/unet.fp16.onnx", "variants/unet.int8.onnx"]
+    variants = [f"variants/{name}" for name in (OFFERS, "unet.fp16.onnx", "unet.int8.onnx")]
     assert sorted(content_of(folder)) == sorted([*WRITTEN, *variants])
     assert sorted(p.name for p in folder.iterdir()) == sorted([*WRITTEN, "variants"])
+
+
+def test_what_is_refused_for_an_engine_lies_beside_the_files(shipped: tuple[Path, ExportFacts]):
+    folder, facts = shipped
+    refused = read_refusals(folder / "variants")
+    for each in facts.offers:
+        kind = each.difference.engine, each.difference.variant
+        assert each.is_offered == (kind not in refused)
 
 
 def test_the_files_say_what_they_are_and_the_report_knows_them(
@@ -134,6 +143,7 @@ def test_the_same_model_gives_the_same_bytes_and_withdrawn_files_are_removed(
     assert content_of(folder) == before
     facts = export(folder, tiles, variants=["fp16"], max_drop={"dice": 0.0, "class_iou": 0.0})
     left = {f"variants/{file.name}" for file in facts.files if file.variant != "fp32"}
+    left.add(f"variants/{OFFERS}")
     assert sorted(content_of(folder)) == sorted([*WRITTEN, *left])
     assert "variants/unet.int8.onnx" not in content_of(folder)
     assert (folder / "variants").is_dir()
