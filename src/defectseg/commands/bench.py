@@ -15,7 +15,7 @@ from defectseg.commands.table import format_table, write_report
 from defectseg.data.split import read_split
 from defectseg.data.tile import read_tiles
 from defectseg.errors import DataError, ModelFileError
-from defectseg.inference.bench.contender import Contender, find_contenders
+from defectseg.inference.bench.contender import VARIANTS, Contender, find_contenders
 from defectseg.inference.bench.measure import (
     Examination,
     Kind,
@@ -31,8 +31,6 @@ from defectseg.inference.bench.recommend import Advice, find_baseline, recommend
 from defectseg.inference.open_engine import EngineName
 from defectseg.inference.refusals import read_refusals
 from defectseg.inference.threads import count_threads
-
-VARIANTS = "variants"  # below the folder of the models
 
 TILES = Path("data/tiles")
 SPLIT = Path("data/split.csv")

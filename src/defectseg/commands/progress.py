@@ -3,7 +3,6 @@
 import sys
 import time
 from collections import Counter
-from types import TracebackType
 from typing import Any, Never, Self
 
 import typer
@@ -34,12 +33,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.close()
 
     @property

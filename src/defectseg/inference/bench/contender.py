@@ -7,13 +7,14 @@ from pathlib import Path
 from defectseg.errors import ModelFileError
 from defectseg.inference.open_engine import KINDS, EngineName
 
+VARIANTS = "variants"  # below the folder of models
 # Where the stage export leaves each precision, below the folder of models.
 FILES = {
     ".safetensors": {"fp32": "unet.safetensors"},
     ".onnx": {
         "fp32": "unet.onnx",
-        "int8": "variants/unet.int8.onnx",
-        "fp16": "variants/unet.fp16.onnx",
+        "int8": f"{VARIANTS}/unet.int8.onnx",
+        "fp16": f"{VARIANTS}/unet.fp16.onnx",
     },
 }
 
