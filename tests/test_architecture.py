@@ -22,6 +22,7 @@ LAYERS = (
     {"inference"},
     {"evaluation"},
     {"export"},
+    {"service"},
     {"commands"},
     {"cli"},
 )
@@ -38,6 +39,8 @@ LIGHT = (
     "inference/predictor.py",
     "inference/result.py",
     "inference/stream/predict_stream.py",
+    "service/app.py",
+    "service/openapi.py",
 )
 PICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 PICKLING = re.compile(r"torch\.(load|save)\b|allow_pickle|load_learner|\.to_pickle|\.read_pickle")

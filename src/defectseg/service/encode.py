@@ -1,0 +1,101 @@
+"""What the model said about one picture in, the JSON that the client reads out."""
+
+import base64
+import io
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, NotRequired
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from defectseg.inference.predictor import Prediction, judge
+from defectseg.inference.result import Result, to_result
+from defectseg.overlay import COLOURS
+from defectseg.service.model import ServedModel
+from defectseg.service.task import Wish
+
+HEAT_SIDE = 512  # px: the longer side of a heat picture, at the most
+
+
+class AnalyzeReply(Result):
+    """What is told about one picture, with what the service adds."""
+
+    request_id: str
+    mask_png: NotRequired[str]  # base64: class indexes with a palette, instead of `mask`
+    heat_png: NotRequired[str]  # base64: probability of a defect, 8-bit grey, ≤ 512 px
+
+
+def encode_reply(
+    probability: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.uint8],
+    *,
+    model: ServedModel,
+    image_id: str,
+    request_id: str,
+    wish: Wish,
+    seconds: dict[str, float],
+    mm_per_pixel: float | None,
+) -> tuple[bytes, Prediction]:
+    """Judge one picture and write its reply.
+
+    Args:
+        probability: (1 + K, H, W) in [0, 1].
+        mask: (H, W) in 0..K.
+        seconds: Of the stages before; the one of this is added.
+
+    Raises:
+        ModelOutputError: A probability is no number.
+    """
+    started = time.monotonic()
+    facts = model.facts
+    prediction = judge(probability, mask, facts.point)
+    told: dict[str, Any] = dict(
+        to_result(
+            image_id,
+            prediction,
+            facts.classes,
+            {"version": facts.package_version, "sha256": model.sha256},
+            {},
+            mm_per_pixel,
+        )
+    )
+    told["request_id"] = request_id
+    if wish.mask != "rle":
+        del told["mask"]
+    if wish.mask == "png":
+        told["mask_png"] = to_base64(to_palette(prediction.mask))
+    if wish.heat:
+        told["heat_png"] = to_base64(to_heat(prediction.defect))
+    seconds["encode"] = time.monotonic() - started
+    told["timings_ms"] = to_milliseconds(seconds)
+    return json.dumps(told, separators=(",", ":")).encode(), prediction
+
+
+def to_milliseconds(seconds: Mapping[str, float]) -> dict[str, float]:
+    """The stages in the order of the way, ms."""
+    order = ("read", "decode", "queue", "infer", "encode")
+    return {stage: round(1000 * seconds[stage], 2) for stage in order if stage in seconds}
+
+
+def to_palette(mask: npt.NDArray[np.uint8]) -> Image.Image:
+    """Class indexes (H, W) as a picture that shows their colours and keeps their values."""
+    image = Image.fromarray(mask)
+    image.putpalette([0, 0, 0, *(COLOURS[np.arange(255) % len(COLOURS)].ravel().tolist())])
+    return image
+
+
+def to_heat(defect: npt.NDArray[np.float32]) -> Image.Image:
+    """The probability of a defect (H, W) as grey 0..255, shrunk to `HEAT_SIDE`."""
+    image = Image.fromarray((defect * 255).astype(np.uint8))
+    image.thumbnail((HEAT_SIDE, HEAT_SIDE), Image.Resampling.BOX)
+    return image
+
+
+def to_base64(image: Image.Image) -> str:
+    """A PNG as text."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")

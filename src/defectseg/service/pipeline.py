@@ -1,0 +1,192 @@
+"""One picture's way: bytes → decode pool → queue → inference thread → encode pool → reply.
+
+Threads hand a task on from one to the next; the event loop gives it to the first and hears from the
+last. Each stage first asks whether the task is still wanted.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from defectseg.errors import ModelOutputError
+from defectseg.service.budget import PixelBudget
+from defectseg.service.codes import Failure
+from defectseg.service.encode import encode_reply
+from defectseg.service.metrics import Metrics
+from defectseg.service.model import ServedModel
+from defectseg.service.picture import Limits, decode, measure_light, read_size
+from defectseg.service.queue import BatchQueue
+from defectseg.service.task import Outcome, Reply, Task, Wish
+from defectseg.service.worker import Ways, Workers
+
+STOP_S = 5.0  # how long a thread may take to end
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PipelineSettings:
+    """How wide the way is."""
+
+    workers: int  # inference threads
+    decoders: int  # threads that decode, and as many that encode
+    batch_size: int
+    batch_window_s: float
+    pixels_in_flight: int
+    limits: Limits
+    mm_per_pixel: float | None
+
+
+class Pipeline:
+    """The threads, and the way into them from the event loop."""
+
+    def __init__(self, settings: PipelineSettings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._budget = PixelBudget(settings.pixels_in_flight)
+        self._decoders = ThreadPoolExecutor(settings.decoders, "decode")
+        self._encoders = ThreadPoolExecutor(settings.decoders, "encode")
+        self.queue = BatchQueue(settings.batch_size, settings.batch_window_s)
+        self.workers = Workers(
+            settings.workers, self.queue, Ways(hand_on=self._to_encode, drop=self._end)
+        )
+
+    def start(self) -> None:
+        """Start the inference threads."""
+        self.workers.start()
+
+    def stop(self) -> None:
+        """End all threads; what is not done is dropped."""
+        self.workers.stop(STOP_S)
+        self._decoders.shutdown(wait=False, cancel_futures=True)
+        self._encoders.shutdown(wait=False, cancel_futures=True)
+
+    def tend(self) -> int:
+        """Replace inference threads that died; how many that were."""
+        replaced = self.workers.replace_dead()
+        if replaced:
+            self._metrics.worker_restarts_total.inc(replaced)
+            log.error("inference threads died and were replaced", extra={"count": replaced})
+        return replaced
+
+    def submit(
+        self,
+        content: bytes,
+        *,
+        image_id: str,
+        request_id: str,
+        wish: Wish,
+        model: ServedModel,
+        deadline: float,
+        read_s: float,
+        on_end: Callable[[], None],
+    ) -> tuple[Task, "asyncio.Future[Outcome]"]:
+        """Start one picture on its way.
+
+        Args:
+            deadline: Monotonic.
+            on_end: Called in the event loop once the task holds nothing any more.
+
+        Returns:
+            The task, and what becomes of it; call `task.finish` to give it up.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
+
+        def tell(outcome: Outcome) -> None:
+            if not future.done():
+                future.set_result(outcome)
+
+        task = Task(
+            content,
+            image_id,
+            request_id,
+            wish,
+            model,
+            deadline,
+            on_done=lambda outcome: call_in(loop, tell, outcome),
+            on_end=lambda: call_in(loop, on_end),
+        )
+        task.seconds["read"] = read_s
+        self._decoders.submit(self._stage, self._decode, task)
+        return task, future
+
+    def _stage(self, work: Callable[[Task], bool], task: Task) -> None:
+        """Do one stage of a task that is still wanted; then it is handed on, or ends."""
+        handed_on = False
+        try:
+            if task.is_worth_going_on():
+                handed_on = work(task)
+        except Failure as failure:
+            task.finish(failure)
+        except ModelOutputError:
+            self._metrics.model_output_invalid_total.inc()
+            task.finish(Failure("MODEL_OUTPUT_INVALID"))
+        except Exception:
+            log.exception("a stage failed", extra={"request_id": task.request_id})
+            task.finish(Failure("INTERNAL"))
+        finally:
+            if not handed_on:
+                self._end(task)
+
+    def _decode(self, task: Task) -> bool:
+        """Check and decode the bytes, and queue the picture."""
+        width, height = read_size(task.content, self._settings.limits)
+        if not self._budget.take(width * height, task.deadline):
+            raise Failure("DEADLINE_EXCEEDED")
+        task.pixels = width * height
+        started = time.monotonic()
+        picture = decode(task.content, task.model.facts.channels)
+        task.content = b""
+        task.seconds["decode"] = time.monotonic() - started
+        brightness, contrast = measure_light(picture)
+        self._metrics.brightness.observe(brightness)
+        self._metrics.contrast.observe(contrast)
+        task.picture = picture
+        self.queue.put(task)
+        return True
+
+    def _to_encode(self, task: Task) -> None:
+        try:
+            self._encoders.submit(self._stage, self._encode, task)
+        except RuntimeError:  # the service is stopping
+            self._end(task)
+
+    def _encode(self, task: Task) -> bool:
+        """Judge what the model said and write the reply."""
+        if task.output is None:
+            raise RuntimeError("a task without output was handed on")
+        content, prediction = encode_reply(
+            task.output.probability[0],
+            task.output.mask[0],
+            model=task.model,
+            image_id=task.image_id,
+            request_id=task.request_id,
+            wish=task.wish,
+            seconds=task.seconds,
+            mm_per_pixel=self._settings.mm_per_pixel,
+        )
+        height, width = prediction.mask.shape
+        reply = Reply(content, prediction.verdict, (width, height), task.seconds)
+        if task.finish(reply):
+            self._metrics.verdicts_total.labels(prediction.verdict).inc()
+            for defect in prediction.defects:
+                self._metrics.defects_total.labels(defect.defect_class).inc()
+            self._metrics.observe_stages(task.seconds)
+        return False
+
+    def _end(self, task: Task) -> None:
+        """Give back all that a task holds."""
+        task.finish(Failure("INTERNAL"))  # nothing where it is finished already
+        task.content, task.picture, task.output = b"", None, None
+        self._budget.give_back(task.pixels)
+        task.on_end()
+
+
+def call_in(loop: asyncio.AbstractEventLoop, what: Callable[..., None], *values: object) -> None:
+    """Call something in the event loop, from any thread; nothing once the loop has ended."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(what, *values)

@@ -1,0 +1,109 @@
+"""One picture on its way through the service: what came, until when, and what became of it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from defectseg.inference.engine import Output
+from defectseg.service.codes import Failure
+from defectseg.service.model import ServedModel
+
+MaskForm = Literal["rle", "png", "none"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How the reply is to look."""
+
+    mask: MaskForm = "rle"
+    heat: bool = False  # a picture of the probability too
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is told about one picture."""
+
+    content: bytes  # JSON
+    verdict: str
+    size: tuple[int, int]  # width and height, upright, px
+    seconds: dict[str, float]  # of each stage
+
+
+Outcome = Reply | Failure
+
+
+@dataclass(eq=False)
+class Task:
+    """One picture; threads hand it on, the event loop waits for `finish`."""
+
+    content: bytes
+    image_id: str
+    request_id: str
+    wish: Wish
+    model: ServedModel  # the one in use when it came: it stays with it to the end
+    deadline: float  # monotonic
+    on_done: Callable[[Outcome], None]  # called once, by whichever thread finishes it
+    on_end: Callable[[], None]  # called once, when no thread holds it any more
+    seconds: dict[str, float] = field(default_factory=dict)
+    pixels: int = 0  # taken from the budget
+    picture: npt.NDArray[np.uint8] | None = None  # (H, W, C)
+    output: Output | None = None  # of N = 1
+    queued_at: float = 0.0  # monotonic
+    _run: "Run | None" = None
+    _is_done: bool = False
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def is_done(self) -> bool:
+        """Nobody waits for it any more."""
+        return self._is_done
+
+    def is_worth_going_on(self) -> bool:
+        """False once it has ended; ends it where its deadline has passed."""
+        if not self._is_done and time.monotonic() >= self.deadline:
+            self.finish(Failure("DEADLINE_EXCEEDED"))
+        return not self._is_done
+
+    def finish(self, outcome: Outcome) -> bool:
+        """End it; the first outcome counts, and a run for it alone is stopped.
+
+        Returns:
+            Whether this was the first.
+        """
+        with self._lock:
+            if self._is_done:
+                return False
+            self._is_done = True
+            run = self._run
+        if run is not None and isinstance(outcome, Failure):
+            run.stop_if_unwanted()
+        self.on_done(outcome)
+        return True
+
+    def join(self, run: "Run") -> None:
+        """From now on it is part of a run."""
+        with self._lock:
+            self._run = run
+        if self._is_done:
+            run.stop_if_unwanted()
+
+
+class Run:
+    """One call of the engine, for one or several pictures of one size."""
+
+    def __init__(self, tasks: list[Task]) -> None:
+        self.tasks = tasks
+        self.options = onnxruntime.RunOptions()
+        for task in tasks:
+            task.join(self)
+
+    def stop_if_unwanted(self) -> None:
+        """Stop the engine, within some ms, once nobody waits for any of the pictures."""
+        if all(task.is_done for task in self.tasks):
+            self.options.terminate = True
