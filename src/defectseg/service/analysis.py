@@ -15,6 +15,7 @@ from defectseg.service.admission import ClientGoneError, Visit
 from defectseg.service.codes import Failure, to_envelope
 from defectseg.service.service import Service
 from defectseg.service.task import Outcome, Reply, Task, Wish
+from defectseg.service.times import Times
 from defectseg.service.upload import Part, Upload, field_of, files_of
 
 
@@ -44,7 +45,7 @@ async def analyze_form(service: Service, request: Request, wish: Wish) -> bytes:
     visit.facts |= {
         "verdict": outcome.verdict,
         "size": list(outcome.size),
-        "stage_ms": {stage: round(1000 * s, 1) for stage, s in outcome.seconds.items()},
+        "stage_ms": outcome.times.milliseconds(1),
     }
     return outcome.content
 
@@ -121,7 +122,7 @@ async def analyze(
             wish=wish,
             model=model,
             deadline=deadline,
-            read_s=read_at - visit.started,
+            times=Times(visit.started, read_at),
             on_end=visit.slot.drop if visit.slot is not None else nothing,
         )
         tasks.append(task)

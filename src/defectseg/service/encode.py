@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import time
-from collections.abc import Mapping
 from typing import Any, NotRequired
 
 import numpy as np
@@ -12,10 +11,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from defectseg.inference.predictor import Prediction, judge
-from defectseg.inference.result import Result, to_result
+from defectseg.inference.result import TIME_DIGITS, Result, to_result
 from defectseg.overlay import COLOURS
 from defectseg.service.model import ServedModel
 from defectseg.service.task import Wish
+from defectseg.service.times import Times
 
 HEAT_SIDE = 512  # px: the longer side of a heat picture, at the most
 
@@ -36,7 +36,7 @@ def encode_reply(
     image_id: str,
     request_id: str,
     wish: Wish,
-    seconds: dict[str, float],
+    times: Times,
     mm_per_pixel: float | None,
 ) -> tuple[bytes, Prediction]:
     """Judge one picture and write its reply.
@@ -44,7 +44,7 @@ def encode_reply(
     Args:
         probability: (1 + K, H, W) in [0, 1].
         mask: (H, W) in 0..K.
-        seconds: Of the stages before; the one of this is added.
+        times: Of the stages before; this one is added.
 
     Raises:
         ModelOutputError: A probability is no number.
@@ -69,15 +69,9 @@ def encode_reply(
         told["mask_png"] = to_base64(to_palette(prediction.mask))
     if wish.heat:
         told["heat_png"] = to_base64(to_heat(prediction.defect))
-    seconds["encode"] = time.monotonic() - started
-    told["timings_ms"] = to_milliseconds(seconds)
+    times.add("encode", started, time.monotonic())
+    told["timings_ms"] = times.milliseconds(TIME_DIGITS)
     return json.dumps(told, separators=(",", ":")).encode(), prediction
-
-
-def to_milliseconds(seconds: Mapping[str, float]) -> dict[str, float]:
-    """The stages in the order of the way, ms."""
-    order = ("read", "decode", "queue", "infer", "encode")
-    return {stage: round(1000 * seconds[stage], 2) for stage in order if stage in seconds}
 
 
 def to_palette(mask: npt.NDArray[np.uint8]) -> Image.Image:

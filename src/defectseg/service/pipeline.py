@@ -21,6 +21,7 @@ from defectseg.service.model import ServedModel
 from defectseg.service.picture import Limits, decode, measure_light, read_size
 from defectseg.service.queue import BatchQueue
 from defectseg.service.task import Outcome, Reply, Task, Wish
+from defectseg.service.times import Times
 from defectseg.service.worker import Ways, Workers
 
 STOP_S = 5.0  # how long a thread may take to end
@@ -81,13 +82,14 @@ class Pipeline:
         wish: Wish,
         model: ServedModel,
         deadline: float,
-        read_s: float,
+        times: Times,
         on_end: Callable[[], None],
     ) -> tuple[Task, "asyncio.Future[Outcome]"]:
         """Start one picture on its way.
 
         Args:
             deadline: Monotonic.
+            times: Of the request so far.
             on_end: Called in the event loop once the task holds nothing any more.
 
         Returns:
@@ -107,10 +109,10 @@ class Pipeline:
             wish,
             model,
             deadline,
+            times,
             on_done=lambda outcome: call_in(loop, tell, outcome),
             on_end=lambda: call_in(loop, on_end),
         )
-        task.seconds["read"] = read_s
         self._decoders.submit(self._stage, self._decode, task)
         return task, future
 
@@ -134,14 +136,16 @@ class Pipeline:
 
     def _decode(self, task: Task) -> bool:
         """Check and decode the bytes, and queue the picture."""
+        came = time.monotonic()
         width, height = read_size(task.content, self._settings.limits)
+        checked = time.monotonic()
         if not self._budget.take(width * height, task.deadline):
             raise Failure("DEADLINE_EXCEEDED")
         task.pixels = width * height
-        started = time.monotonic()
+        started = time.monotonic() - (checked - came)  # waiting for pixels is no decoding
         picture = decode(task.content, task.model.facts.channels)
         task.content = b""
-        task.seconds["decode"] = time.monotonic() - started
+        task.times.add("decode", started, time.monotonic())
         brightness, contrast = measure_light(picture)
         self._metrics.brightness.observe(brightness)
         self._metrics.contrast.observe(contrast)
@@ -166,16 +170,16 @@ class Pipeline:
             image_id=task.image_id,
             request_id=task.request_id,
             wish=task.wish,
-            seconds=task.seconds,
+            times=task.times,
             mm_per_pixel=self._settings.mm_per_pixel,
         )
         height, width = prediction.mask.shape
-        reply = Reply(content, prediction.verdict, (width, height), task.seconds)
+        reply = Reply(content, prediction.verdict, (width, height), task.times)
         if task.finish(reply):
             self._metrics.verdicts_total.labels(prediction.verdict).inc()
             for defect in prediction.defects:
                 self._metrics.defects_total.labels(defect.defect_class).inc()
-            self._metrics.observe_stages(task.seconds)
+            self._metrics.observe_stages(task.times.seconds())
         return False
 
     def _end(self, task: Task) -> None:

@@ -32,7 +32,6 @@ class BatchQueue:
     def put(self, task: Task) -> None:
         """Add one; after `close` it is dropped."""
         with self._changed:
-            task.queued_at = time.monotonic()
             self._tasks.append(task)
             self._changed.notify()
 

@@ -13,6 +13,7 @@ import onnxruntime
 from defectseg.inference.engine import Output
 from defectseg.service.codes import Failure
 from defectseg.service.model import ServedModel
+from defectseg.service.times import Times
 
 MaskForm = Literal["rle", "png", "none"]
 
@@ -32,7 +33,7 @@ class Reply:
     content: bytes  # JSON
     verdict: str
     size: tuple[int, int]  # width and height, upright, px
-    seconds: dict[str, float]  # of each stage
+    times: Times
 
 
 Outcome = Reply | Failure
@@ -48,13 +49,12 @@ class Task:
     wish: Wish
     model: ServedModel  # the one in use when it came: it stays with it to the end
     deadline: float  # monotonic
+    times: Times
     on_done: Callable[[Outcome], None]  # called once, by whichever thread finishes it
     on_end: Callable[[], None]  # called once, when no thread holds it any more
-    seconds: dict[str, float] = field(default_factory=dict)
     pixels: int = 0  # taken from the budget
     picture: npt.NDArray[np.uint8] | None = None  # (H, W, C)
     output: Output | None = None  # of N = 1
-    queued_at: float = 0.0  # monotonic
     _run: "Run | None" = None
     _is_done: bool = False
     _lock: Lock = field(default_factory=Lock)

@@ -87,8 +87,7 @@ class Worker:
             return
         ended = time.monotonic()
         for n, task in enumerate(batch):
-            task.seconds["queue"] = started - task.queued_at
-            task.seconds["infer"] = ended - started
+            task.times.add("infer", started, ended)
             task.output = Output(output.probability[n : n + 1], output.mask[n : n + 1])
 
 
