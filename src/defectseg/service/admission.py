@@ -10,12 +10,13 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from defectseg.service.codes import CODES, RETRY_AFTER_S, Failure, to_envelope
 from defectseg.service.metrics import Metrics
 from defectseg.service.settings import Settings
+from defectseg.service.tracing import Tracer
+from defectseg.service.visit import ClientGoneError, Slot, Visit
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -36,55 +37,19 @@ SAFE_HEADERS = [
 log = logging.getLogger(__name__)
 
 
-class ClientGoneError(Exception):
-    """The client closed the connection before its reply: nothing is sent."""
-
-
 class Gate(Protocol):
     """What decides whether work may come in; only used in the event loop."""
 
     settings: Settings
     metrics: Metrics
     phase: str
+    tracer: Tracer | None
 
     def take_slot(self) -> bool:
         """Take one of the slots, if one is free."""
 
     def release_slot(self) -> None:
         """Give it back."""
-
-
-@dataclass
-class Slot:
-    """One place among the requests at work; free again once nobody holds it."""
-
-    release: Callable[[], None]
-    holders: int = 1
-
-    def hold(self) -> None:
-        """One more holds it."""
-        self.holders += 1
-
-    def drop(self) -> None:
-        """One less."""
-        self.holders -= 1
-        if not self.holders:
-            self.release()
-
-
-@dataclass
-class Visit:
-    """What is known of one request; lies in `scope["state"]["visit"]`."""
-
-    request_id: str
-    path: str  # as its route is written, for metrics; "other" until it is known
-    started: float  # monotonic
-    slot: Slot | None = None
-    body_read_at: float | None = None  # monotonic
-    body_bytes: int = 0
-    code: str = "OK"
-    status: int = 0
-    facts: dict[str, Any] = field(default_factory=dict)  # for the log line
 
 
 class Admission:
@@ -99,7 +64,7 @@ class Admission:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = Visit(take_id(scope), scope["path"], time.monotonic())
+        visit = Visit(take_id(scope), scope["method"], scope["path"], time.monotonic())
         scope.setdefault("state", {})["visit"] = visit
         answer = Answer(send, visit)
         try:
@@ -150,6 +115,9 @@ class Admission:
         seconds = time.monotonic() - visit.started
         self._gate.metrics.requests_total.labels(path, visit.code).inc()
         self._gate.metrics.request_seconds.labels(path).observe(seconds)
+        if self._gate.tracer is not None:
+            headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+            self._gate.tracer.record(visit, path, headers)
         if visit.path in WORK or visit.code not in {"OK", "NOT_READY"}:
             log.info(
                 "request",

@@ -11,12 +11,12 @@ from typing import Any
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from defectseg.service.admission import ClientGoneError, Visit
 from defectseg.service.codes import Failure, to_envelope
 from defectseg.service.service import Service
 from defectseg.service.task import Outcome, Reply, Task, Wish
 from defectseg.service.times import Times
 from defectseg.service.upload import Part, Upload, field_of, files_of
+from defectseg.service.visit import ClientGoneError, Visit
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,9 @@ async def analyze(
         tasks.append(task)
         futures.append(future)
     try:
-        return await wait(request, futures, tasks, deadline)
+        outcomes = await wait(request, futures, tasks, deadline)
+        visit.times += [found.times for found in outcomes if isinstance(found, Reply)]
+        return outcomes
     finally:
         for task in tasks:
             task.finish(Failure("INTERNAL"))  # nothing where it is finished already

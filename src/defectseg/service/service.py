@@ -13,6 +13,7 @@ from defectseg.service.picture import Limits
 from defectseg.service.pipeline import Pipeline, PipelineSettings
 from defectseg.service.settings import Settings
 from defectseg.service.threads_plan import plan_threads
+from defectseg.service.tracing import open_tracer
 
 TEND_S = 0.5  # between two looks at the inference threads
 STALE_S = 5.0  # a heartbeat may be this much older than the deadline of a request
@@ -27,6 +28,7 @@ class Service:
         self.settings = settings
         self.models = models
         self.metrics = Metrics()
+        self.tracer = open_tracer(settings.otlp_endpoint)
         self.limits = Limits(
             settings.max_pixels, settings.min_side, settings.max_side, settings.max_aspect
         )
@@ -72,6 +74,8 @@ class Service:
             with suppress(asyncio.CancelledError):
                 await self._tending
         await asyncio.to_thread(self.pipeline.stop)
+        if self.tracer is not None:
+            await asyncio.to_thread(self.tracer.close)
 
     def take_slot(self) -> bool:
         """Take one of the slots, if one is free."""
