@@ -20,15 +20,16 @@ def build_app(service: Service) -> FastAPI:
     """The app with its routes, behind admission."""
     app = describe_app(with_reload=service.settings.admin_token is not None)
     app.state.service = service
-    if service.settings.cors_origins:
+    app.add_middleware(Admission, gate=service)
+    if service.settings.cors_origins:  # outermost: its headers are on failures too
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=[origin for origin in service.settings.cors_origins if origin != "*"],
+            allow_origins=service.settings.cors_origins,
+            allow_credentials=False,
             allow_methods=["GET", "POST"],
             allow_headers=["Content-Type", "X-Request-ID"],
             expose_headers=["X-Request-ID", "Retry-After"],
         )
-    app.add_middleware(Admission, gate=service)
     return app
 
 
