@@ -1,7 +1,9 @@
-# Two commands do everything on a fresh machine: `make run` and `make test`.
+# Three commands do everything on a fresh machine: `make run`, `make serve` and `make test`.
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export OMP_WAIT_POLICY := passive
+# ONNX Runtime's wheel reports to its maker unless it is told not to.
+export ORT_DISABLE_TELEMETRY := 1
 
 # Where `make magnetic-tiles` takes the real data from: a folder, an archive or an address.
 SOURCE ?= https://github.com/abin24/Magnetic-tile-defect-datasets./archive/refs/heads/master.zip
@@ -10,7 +12,7 @@ MAGNETIC_DIGEST := d2601c3c228c0b4d340c8dae4216c25798bf4ff6339d1fe13fbfb23ad1667
 SET ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run magnetic-tiles cv test check bench
+.PHONY: help setup run magnetic-tiles cv model serve test check openapi pins bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +25,9 @@ setup: .venv/installed ## make .venv with the pinned packages of requirements.tx
 	pip install --no-deps --editable .
 	touch $@
 
-.venv/tools: .venv/installed
-	pip install --constraint requirements.txt --editable '.[dev]'
+.venv/tools: .venv/installed requirements-service.txt
+	pip install --constraint requirements.txt --constraint requirements-service.txt \
+		--editable '.[dev,service,otel]'
 	touch $@
 
 run: setup ## run the pipeline on synthetic tiles: data, split, training, scores, ONNX (minutes)
@@ -56,6 +59,21 @@ cv: setup ## cross-validation: every fold as a DVC experiment, JOBS=… at once,
 	dvc queue start -j $(JOBS)
 	@defectseg folds --wait
 
+# The service has an environment of its own, without torch and DVC.
+MODEL = $(or $(DEFECTSEG_MODEL),models/unet.onnx)
+
+.venv-service/installed: requirements-service.txt pyproject.toml
+	test -x .venv-service/bin/python || $(PYTHON) -m venv .venv-service
+	.venv-service/bin/pip install -r requirements-service.txt
+	.venv-service/bin/pip install --no-deps --editable .
+	touch $@
+
+model:
+	@test -f '$(MODEL)' || { echo 'There is no $(MODEL) to serve: `make run` makes models/unet.onnx' >&2; exit 1; }
+
+serve: model .venv-service/installed ## serve models/unet.onnx at http://127.0.0.1:8000; DEFECTSEG_PORT=… and so on
+	@exec .venv-service/bin/defectseg serve
+
 test: .venv/tools ## every test
 	pytest
 
@@ -64,10 +82,17 @@ check: .venv/tools ## lint, format and types: what CI runs
 	ruff format --check
 	mypy
 
-bench: setup ## the benchmarks: training, the pipeline's growth, inference, predict, the engines
+openapi: .venv/tools ## write docs/openapi.json: the service's addresses, as they are now
+	python -m defectseg.service.openapi docs/openapi.json
+
+pins: ## write requirements-service.txt: the versions that .venv has
+	python deploy/pin_packages.py
+
+bench: setup ## the benchmarks: training, the pipeline's growth, inference, predict, the engines, the service
 	python benchmarks/training.py
 	python benchmarks/pipeline.py
 	python benchmarks/inference.py
 	python benchmarks/pixel_path.py
 	python benchmarks/engine_choices.py
 	python benchmarks/predict.py
+	python benchmarks/service_install.py

@@ -32,6 +32,7 @@ LIGHT = (
     "commands/bench.py",
     "commands/export.py",
     "commands/predict.py",
+    "commands/serve.py",
     "inference/bench/worker.py",
     "inference/onnx_engine.py",
     "inference/open_engine.py",
@@ -41,6 +42,7 @@ LIGHT = (
     "inference/stream/predict_stream.py",
     "service/app.py",
     "service/openapi.py",
+    "service/server.py",
 )
 PICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 PICKLING = re.compile(r"torch\.(load|save)\b|allow_pickle|load_learner|\.to_pickle|\.read_pickle")

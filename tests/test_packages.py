@@ -36,11 +36,13 @@ def write_package(site: Path, name: str, version: str, *requires: str) -> None:
     (folder / "METADATA").write_text("\n".join([*lines, "", ""]), encoding="utf-8")
 
 
-def write_project(folder: Path, *dependencies: str) -> Path:
-    """Write a pyproject.toml with these dependencies."""
+def write_project(folder: Path, *dependencies: str, **extras: Sequence[str]) -> Path:
+    """Write a pyproject.toml with these dependencies, and those of some extras."""
     path = folder / "pyproject.toml"
-    declared = ", ".join(f"'{dependency}'" for dependency in dependencies)
-    path.write_text(f"[project]\nname = 'mine'\ndependencies = [{declared}]\n", encoding="utf-8")
+    lines = ["[project]", "name = 'mine'", f"dependencies = {list(dependencies)}"]
+    lines += ["[project.optional-dependencies]"]
+    lines += [f"{name} = {list(wanted)}" for name, wanted in extras.items()]
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
     return path
 
 
@@ -71,28 +73,31 @@ def test_packages_are_found_through_the_packages_that_need_them(tmp_path: Path, 
     write_package(site, "b", "2.1", "c")
     write_package(site, "c", "3.0", "a")
     write_package(site, "nobody-asks", "1.0")
-    found = read_packages(write_project(tmp_path, "a~=1.0"), [str(site)])
+    found = read_packages(write_project(tmp_path, "a~=1.0"), path=[str(site)])
     assert found == {"a": "1.0", "b": "2.1", "c": "3.0"}
 
 
 def test_names_are_canonical_and_sorted(tmp_path: Path, site: Path):
     write_package(site, "ruamel.yaml", "0.19.1")
     write_package(site, "Flufl_Lock", "9.2.0")
-    found = read_packages(write_project(tmp_path, "Ruamel_YAML", "flufl.lock"), [str(site)])
+    found = read_packages(write_project(tmp_path, "Ruamel_YAML", "flufl.lock"), path=[str(site)])
     assert list(found) == ["flufl-lock", "ruamel-yaml"]
 
 
 def test_local_version_tags_are_left_out(tmp_path: Path, site: Path):
     write_package(site, "torch", "2.15.0+cu130")
-    assert read_packages(write_project(tmp_path, "torch"), [str(site)]) == {"torch": "2.15.0"}
+    assert read_packages(write_project(tmp_path, "torch"), path=[str(site)]) == {"torch": "2.15.0"}
 
 
 def test_an_extra_brings_its_packages_only_when_asked_for(tmp_path: Path, site: Path):
     write_package(site, "store", "1.0", "boto>=1; extra == 'S3_Fast'", "azure; extra == 'azure'")
     write_package(site, "boto", "1.5")
     path = [str(site)]
-    assert list(read_packages(write_project(tmp_path, "store"), path)) == ["store"]
-    assert list(read_packages(write_project(tmp_path, "store[s3-fast]"), path)) == ["boto", "store"]
+    assert list(read_packages(write_project(tmp_path, "store"), path=path)) == ["store"]
+    assert list(read_packages(write_project(tmp_path, "store[s3-fast]"), path=path)) == [
+        "boto",
+        "store",
+    ]
 
 
 @pytest.mark.parametrize("order", [("first", "second"), ("second", "first")])
@@ -103,7 +108,7 @@ def test_extras_add_up_whoever_asks_and_in_whatever_order(
     write_package(site, "second", "1.0", "store[all]")
     write_package(site, "store", "1.0", "store[s3]; extra == 'all'", "boto; extra == 's3'")
     write_package(site, "boto", "1.5")
-    found = read_packages(write_project(tmp_path, *order), [str(site)])
+    found = read_packages(write_project(tmp_path, *order), path=[str(site)])
     assert list(found) == ["boto", "first", "second", "store"]
 
 
@@ -113,7 +118,7 @@ def test_what_only_a_platform_needs_is_left_out_with_all_it_leads_to(tmp_path: P
     write_package(site, "cuda", "13.0", "nvcc; extra == 'nvcc'", "numpy")
     write_package(site, "nvcc", "13.1")
     write_package(site, "numpy", "2.4.6")
-    found = read_packages(write_project(tmp_path, "torch"), [str(site)])
+    found = read_packages(write_project(tmp_path, "torch"), path=[str(site)])
     assert list(found) == ["numpy", "torch"]
 
 
@@ -121,14 +126,14 @@ def test_of_two_installed_versions_the_one_that_is_imported_counts(tmp_path: Pat
     write_package(tmp_path / "front", "numpy", "2.4.6")
     write_package(tmp_path / "back", "numpy", "1.26.0")
     path = [str(tmp_path / "front"), str(tmp_path / "back")]
-    assert read_packages(write_project(tmp_path, "numpy"), path) == {"numpy": "2.4.6"}
+    assert read_packages(write_project(tmp_path, "numpy"), path=path) == {"numpy": "2.4.6"}
 
 
 def test_missing_packages_are_all_named_with_who_asks_and_what_to_do(tmp_path: Path, site: Path):
     write_package(site, "requests", "2.34.2", "idna", "socks; extra == 'socks'")
     (site / "numpy-2.4.6.dist-info").mkdir()  # what an interrupted uninstall leaves
     with pytest.raises(PackagesError) as error:
-        read_packages(write_project(tmp_path, "numpy", "requests"), [str(site)])
+        read_packages(write_project(tmp_path, "numpy", "requests"), path=[str(site)])
     message = str(error.value)
     assert "  idna (for requests)\n  numpy (for pyproject.toml)\n" in message
     assert "socks" not in message
@@ -208,6 +213,24 @@ def test_a_project_without_dependencies_is_an_error_that_names_the_file(tmp_path
         read_packages(path)
 
 
+def test_only_the_extras_that_are_wanted_count(tmp_path: Path, site: Path):
+    for name in ("numpy", "dvc", "fastapi"):
+        write_package(site, name, "1.0")
+    project = write_project(tmp_path, "numpy", pipeline=["dvc"], service=["fastapi"])
+    path = [str(site)]
+    assert list(read_packages(project, path=path)) == ["numpy"]
+    assert list(read_packages(project, ["pipeline"], path)) == ["dvc", "numpy"]
+    assert list(read_packages(project, ["service"], path)) == ["fastapi", "numpy"]
+    both = read_packages(project, ["pipeline", "service"], path)
+    assert list(both) == ["dvc", "fastapi", "numpy"]
+
+
+def test_an_extra_that_is_not_declared_is_an_error_that_names_it(tmp_path: Path):
+    project = write_project(tmp_path, "numpy", service=[])
+    with pytest.raises(PackagesError, match=r"optional-dependencies\.pipeline cannot be read"):
+        read_packages(project, ["pipeline"])
+
+
 @pytest.mark.parametrize(
     "text",
     ["numpy==2.4.6\ntqdm==4.70.1\n", "# ours\r\ntqdm==4.70.1  # bars\r\n\r\nnumpy==2.4.6"],
@@ -266,7 +289,7 @@ def test_a_file_that_is_not_there_is_written_or_an_error(tmp_path: Path):
 
 
 def test_the_stage_tells_what_is_missing_when_nothing_is_installed(tmp_path: Path):
-    write_project(tmp_path, "numpy", "pydantic>=2")
+    write_project(tmp_path, "numpy", pipeline=["pydantic>=2"])
     done = run_stage(tmp_path, "-I", "-S")  # no site-packages, no PYTHONPATH
     assert done.returncode == 1
     assert done.stderr.startswith("check_packages: error: not installed in ")
@@ -276,7 +299,7 @@ def test_the_stage_tells_what_is_missing_when_nothing_is_installed(tmp_path: Pat
 
 def test_the_stage_does_what_params_yaml_says(tmp_path: Path):
     params = tmp_path / "params.yaml"
-    write_project(tmp_path, "pyyaml")
+    write_project(tmp_path, pipeline=["pyyaml"], service=["not-installed-anywhere"])
     params.write_text("check_packages: {on_mismatch: fail}\n", encoding="utf-8")
     failed = run_stage(tmp_path)
     params.write_text("check_packages: {on_mismatch: freeze}\n", encoding="utf-8")
@@ -288,6 +311,9 @@ def test_the_stage_does_what_params_yaml_says(tmp_path: Path):
     assert (tmp_path / "requirements.txt").read_text(encoding="utf-8").startswith("pyyaml==")
 
 
-def test_the_repository_pins_what_is_installed():
-    packages = read_packages(ROOT / "pyproject.toml")
-    assert check_packages(packages, ROOT / "requirements.txt", "fail").packages == len(packages)
+@pytest.mark.parametrize(
+    ("name", "extra"), [("requirements.txt", "pipeline"), ("requirements-service.txt", "service")]
+)
+def test_the_repository_pins_what_is_installed(name: str, extra: str):
+    packages = read_packages(ROOT / "pyproject.toml", [extra])
+    assert check_packages(packages, ROOT / name, "fail").packages == len(packages)

@@ -3,6 +3,7 @@
 A command is imported when it is asked for: none waits for what only another needs, such as faiss.
 """
 
+import os
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -24,6 +25,8 @@ class LazyGroup(TyperGroup):
         """Import one command."""
         if cmd_name not in self.modules:
             return super().get_command(ctx, cmd_name)
+        # Before anything imports ONNX Runtime: its wheel keeps a device id and events in ~/.cache.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         alone = typer.Typer(add_completion=False)
         alone.command(cmd_name)(getattr(import_module(self.modules[cmd_name]), cmd_name))
         return get_command(alone)
@@ -34,6 +37,7 @@ class TopCommands(LazyGroup):
 
     modules: ClassVar[dict[str, str]] = {
         "predict": "defectseg.commands.predict",
+        "serve": "defectseg.commands.serve",
         "bench": "defectseg.commands.bench",
         "scores": "defectseg.commands.scores",
         "folds": "defectseg.commands.folds",

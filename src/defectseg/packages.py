@@ -37,13 +37,16 @@ class PackageCheck:
         return "\n  ".join([first, *self.differences])
 
 
-def read_packages(project: Path, path: Sequence[str] | None = None) -> dict[str, str]:
+def read_packages(
+    project: Path, extras: Sequence[str] = (), path: Sequence[str] | None = None
+) -> dict[str, str]:
     """Find the installed version of everything that a pyproject.toml's dependencies lead to.
 
     Left out, with all that only they lead to: what one platform needs, such as CUDA's wheels.
 
     Args:
         project: A pyproject.toml.
+        extras: Those of its optional dependencies that are wanted as well.
         path: Folders that hold installed packages; None = where Python looks for imports.
 
     Returns:
@@ -55,31 +58,35 @@ def read_packages(project: Path, path: Sequence[str] | None = None) -> dict[str,
     packages: dict[str, str] = {}
     missing: dict[str, str] = {}
     asked: dict[str, frozenset[str]] = {}  # extras of each package met so far
-    todo = read_dependencies(project)
+    todo = read_dependencies(project, extras)
     while todo:
         requirement = todo.pop()
         name = requirement.name
-        extras = asked.get(name, frozenset()) | requirement.extras
-        if asked.get(name) == extras:
+        wanted = asked.get(name, frozenset()) | requirement.extras
+        if asked.get(name) == wanted:
             continue
-        asked[name] = extras
+        asked[name] = wanted
         found = find_distribution(name, sys.path if path is None else path)
         if found is None:
             missing[name] = requirement.origin
             continue
         packages[name] = found.version.partition("+")[0]
-        todo += parse_needed(found.requires or [], name, extras)
+        todo += parse_needed(found.requires or [], name, wanted)
     if missing:
         raise PackagesError(describe_missing(missing))
     return dict(sorted(packages.items()))
 
 
-def read_dependencies(project: Path) -> list[Requirement]:
-    """Read the dependencies that a pyproject.toml declares and that are needed here."""
+def read_dependencies(project: Path, extras: Sequence[str] = ()) -> list[Requirement]:
+    """Read the dependencies, and those of some extras, that a pyproject.toml has and needs here."""
     try:
-        declared = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+        table = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+        declared = list(table["dependencies"])
+        for extra in extras:
+            declared += table["optional-dependencies"][extra]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
-        raise PackagesError(f"{project}: project.dependencies cannot be read: {error}") from error
+        wanted = " and ".join(["dependencies", *(f"optional-dependencies.{e}" for e in extras)])
+        raise PackagesError(f"{project}: project.{wanted} cannot be read: {error}") from error
     return parse_needed(declared, project.name, frozenset())
 
 
@@ -104,7 +111,8 @@ def describe_missing(missing: Mapping[str, str]) -> str:
     return (
         "\n  ".join([f"not installed in {sys.prefix}:", *lines])
         + "\nIs .venv active? If it is, run `make -B setup`"  # -B: no stamp sees a package go
-        + ", or for a dependency new in pyproject.toml `pip install --editable .`"
+        + ", or for a dependency new in pyproject.toml "
+        "`pip install --editable '.[pipeline,service]'`"
     )
 
 

@@ -11,11 +11,12 @@ from defectseg.packages import OnMismatch, check_packages, read_packages
 from defectseg.stage import run_stage
 
 PROJECT = Path("pyproject.toml")
+EXTRA = "pipeline"
 REQUIREMENTS = Path("requirements.txt")
 
 
 def main() -> None:
-    packages = read_packages(PROJECT)
+    packages = read_packages(PROJECT, [EXTRA])
     check = check_packages(packages, REQUIREMENTS, read_on_mismatch())
     print(f"check_packages: {check.summary()}")
 

@@ -21,6 +21,7 @@ SECONDS: Final = (
     *(0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
 SHARES: Final = tuple(step / 20 for step in range(1, 21))
+SHED: Final = ("QUEUE_FULL", "DRAINING", "NOT_READY", "PAYLOAD_TOO_LARGE")
 PHASES: Final = ("starting", "ready", "leaving", "refusing")
 
 
@@ -54,6 +55,10 @@ class Metrics:
         self.model_output_invalid_total = self._counter(
             "model_output_invalid", "pictures for which the model gave no number"
         )
+        for result in ("ok", "rejected"):  # a rate needs a first value
+            self.model_reloads_total.labels(result)
+        for code in SHED:
+            self.shed_total.labels(code)
         self.verdicts_total = self._counter("verdicts", "pictures by verdict", "verdict")
         self.defects_total = self._counter("defects", "defects by class", "defect_class")
         self.brightness = self._histogram("picture_brightness", "mean grey / 255", SHARES)
