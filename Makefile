@@ -83,7 +83,7 @@ check: .venv/tools ## lint, format and types: what CI runs
 	mypy
 
 openapi: .venv/tools ## write docs/openapi.json: the service's addresses, as they are now
-	python -m defectseg.service.openapi docs/openapi.json
+	python deploy/write_openapi.py
 
 pins: ## write requirements-service.txt: the versions that .venv has
 	python deploy/pin_packages.py

@@ -49,6 +49,8 @@ PICKLING = re.compile(r"torch\.(load|save)\b|allow_pickle|load_learner|\.to_pick
 VAGUE = {"common", "helper", "helpers", "misc", "util", "utils"}
 ONE_SCREEN, STAGE_LINES, FILE_LINES = 40, 40, 400
 FILES = [*modules(), *stages()]
+IMPORTS = (ast.Import, ast.ImportFrom)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def part_of(path: Path) -> str:
@@ -118,7 +120,7 @@ def defined_in(path: Path) -> set[str]:
     """The names that a module makes itself, those that it only imports left out."""
     names: set[str] = set()
     for node in parse(path).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
             names.add(node.name)
         elif isinstance(node, ast.Assign):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
@@ -157,7 +159,7 @@ def test_files_and_functions_stay_small():
         if lines > limit:
             too_long.append(f"{path.relative_to(ROOT)}: {lines} lines, at most {limit}")
         for node in ast.walk(parse(path)):
-            if isinstance(node, ast.FunctionDef):
+            if isinstance(node, FUNCTIONS):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 if lines > ONE_SCREEN:
                     where = f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
@@ -166,7 +168,7 @@ def test_files_and_functions_stay_small():
 
 
 def test_nothing_happens_when_a_module_is_imported():
-    quiet = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
+    quiet = (*IMPORTS, *FUNCTIONS, ast.ClassDef, ast.Assign, ast.AnnAssign)
     for path in modules():
         loud = [ast.unparse(node) for node in parse(path).body[1:] if not isinstance(node, quiet)]
         assert loud == [], path

@@ -24,6 +24,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 WORK = frozenset({"/analyze", "/v1/analyze", "/v1/analyze/batch"})
+PROBES = frozenset({"/live", "/ready", "/metrics"})  # asked many times a minute: no news
 WELL_FORMED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 PAGE_POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -91,7 +92,11 @@ class Admission:
     def _refuse_size(self, scope: MutableMapping[str, Any]) -> None:
         """Raises: Failure: The length that the headers name is over the limit."""
         for name, value in scope["headers"]:
-            if name == b"content-length" and int(value) > self._gate.settings.max_body_bytes:
+            if name != b"content-length":
+                continue
+            if not value.isdigit():
+                raise Failure("BAD_REQUEST")
+            if int(value) > self._gate.settings.max_body_bytes:
                 self._gate.metrics.shed_total.labels("PAYLOAD_TOO_LARGE").inc()
                 raise too_large(self._gate.settings)
 
@@ -118,19 +123,19 @@ class Admission:
         if self._gate.tracer is not None:
             headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
             self._gate.tracer.record(visit, path, headers)
-        if visit.path in WORK or visit.code not in {"OK", "NOT_READY"}:
-            log.info(
-                "request",
-                extra={
-                    "request_id": visit.request_id,
-                    "path": path,
-                    "code": visit.code,
-                    "status": visit.status,
-                    "ms": round(1000 * seconds, 1),
-                    "bytes": visit.body_bytes,
-                    **visit.facts,
-                },
-            )
+        log.log(
+            logging.DEBUG if visit.path in PROBES or path == "/page/{name}" else logging.INFO,
+            "request",
+            extra={
+                "request_id": visit.request_id,
+                "path": path,
+                "code": visit.code,
+                "status": visit.status,
+                "ms": round(1000 * seconds, 1),
+                "bytes": visit.body_bytes,
+                **visit.facts,
+            },
+        )
 
 
 class Body:
@@ -192,6 +197,7 @@ class Answer:
         ]
         if CODES[failure.code].retryable:
             headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+        headers += [(k.lower().encode(), v.encode()) for k, v in failure.headers.items()]
         await self.send(
             {"type": "http.response.start", "status": failure.status, "headers": headers}
         )

@@ -9,9 +9,17 @@ from typing import Any, NotRequired
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from typing_extensions import TypedDict
 
+from defectseg.inference.operating_point import Verdict
 from defectseg.inference.predictor import Prediction, judge
-from defectseg.inference.result import TIME_DIGITS, Result, to_result
+from defectseg.inference.result import (
+    TIME_DIGITS,
+    DefectResult,
+    ModelResult,
+    RunLengths,
+    to_result,
+)
 from defectseg.overlay import COLOURS
 from defectseg.service.model import ServedModel
 from defectseg.service.task import Wish
@@ -20,12 +28,20 @@ from defectseg.service.times import Times
 HEAT_SIDE = 512  # px: the longer side of a heat picture, at the most
 
 
-class AnalyzeReply(Result):
-    """What is told about one picture, with what the service adds."""
+class AnalyzeReply(TypedDict):
+    """What is told about one picture: a `Result`, with what the service adds."""
 
+    image_id: str
     request_id: str
+    width: int  # px, upright
+    height: int  # px, upright
+    verdict: Verdict
+    defects: list[DefectResult]  # the surest first
+    mask: NotRequired[dict[str, RunLengths]]  # of each class that has a defect
     mask_png: NotRequired[str]  # base64: class indexes with a palette, instead of `mask`
     heat_png: NotRequired[str]  # base64: probability of a defect, 8-bit grey, ≤ 512 px
+    model: ModelResult
+    timings_ms: dict[str, float]
 
 
 def encode_reply(
@@ -66,7 +82,7 @@ def encode_reply(
     if wish.mask != "rle":
         del told["mask"]
     if wish.mask == "png":
-        told["mask_png"] = to_base64(to_palette(prediction.mask))
+        told["mask_png"] = to_base64(to_palette(prediction.mask, len(facts.classes)))
     if wish.heat:
         told["heat_png"] = to_base64(to_heat(prediction.defect))
     times.add("encode", started, time.monotonic())
@@ -74,10 +90,10 @@ def encode_reply(
     return json.dumps(told, separators=(",", ":")).encode(), prediction
 
 
-def to_palette(mask: npt.NDArray[np.uint8]) -> Image.Image:
+def to_palette(mask: npt.NDArray[np.uint8], classes: int) -> Image.Image:
     """Class indexes (H, W) as a picture that shows their colours and keeps their values."""
     image = Image.fromarray(mask)
-    image.putpalette([0, 0, 0, *(COLOURS[np.arange(255) % len(COLOURS)].ravel().tolist())])
+    image.putpalette([0, 0, 0, *(COLOURS[np.arange(classes) % len(COLOURS)].ravel().tolist())])
     return image
 
 

@@ -31,6 +31,12 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        self._add_requests()
+        self._add_model()
+        self._add_pictures()
+        self._add_threads()
+
+    def _add_requests(self) -> None:
         self.requests_total = self._counter("requests", "answered requests", "path", "code")
         self.request_seconds = self._histogram(
             "request_seconds", "from the headers to the reply", SECONDS, "path"
@@ -47,6 +53,10 @@ class Metrics:
         self.protocol_errors_total = self._counter(
             "protocol_errors", "connections that spoke no proper HTTP", "code"
         )
+        for code in SHED:
+            self.shed_total.labels(code)
+
+    def _add_model(self) -> None:
         self.model_info = self._gauge(
             "model_info", "1 for the model in use", "name", "version", "sha256", "precision"
         )
@@ -57,12 +67,14 @@ class Metrics:
         )
         for result in ("ok", "rejected"):  # a rate needs a first value
             self.model_reloads_total.labels(result)
-        for code in SHED:
-            self.shed_total.labels(code)
+
+    def _add_pictures(self) -> None:
         self.verdicts_total = self._counter("verdicts", "pictures by verdict", "verdict")
         self.defects_total = self._counter("defects", "defects by class", "defect_class")
         self.brightness = self._histogram("picture_brightness", "mean grey / 255", SHARES)
         self.contrast = self._histogram("picture_contrast", "deviation of grey / 255", SHARES)
+
+    def _add_threads(self) -> None:
         self.workers = self._gauge("workers", "inference threads that live")
         self.worker_restarts_total = self._counter(
             "worker_restarts", "inference threads that died and were replaced"

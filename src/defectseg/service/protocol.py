@@ -46,7 +46,7 @@ class HttpConnection(Connection):
             self.expect_head()
 
     def _ignore_upgrade(self, rest: bytes) -> None:
-        self.parser = parse_body(self, self.scope["headers"])
+        self.parser = parse_body(self, self.headers)
         try:
             self.parser.feed_data(rest)
         except httptools.HttpParserError as error:
