@@ -15,8 +15,13 @@ def draw_mask(
     pixels: npt.NDArray[np.uint8], prediction: Prediction, classes: Sequence[str]
 ) -> Image.Image:
     """The mask (H, W) in 0..K; a person sees the colours of an overlay, a program the indexes."""
-    image = Image.fromarray(prediction.mask)
-    colours = [int(value) for k in range(255) for value in COLOURS[k % len(COLOURS)]]
+    return to_palette(prediction.mask, len(classes))
+
+
+def to_palette(mask: npt.NDArray[np.uint8], classes: int) -> Image.Image:
+    """Class indexes (H, W) in 0..K as a picture that shows their colours and keeps their values."""
+    image = Image.fromarray(mask)
+    colours = [int(value) for k in range(classes) for value in COLOURS[k % len(COLOURS)]]
     image.putpalette([0, 0, 0, *colours])
     return image
 
