@@ -1,6 +1,7 @@
 """picture: what becomes of the bytes of a picture or a mask, whoever made them."""
 
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -256,6 +257,26 @@ def test_a_header_that_is_too_short_is_damage():
 def test_what_is_no_picture_of_a_known_format_is_refused(content: bytes):
     with pytest.raises(DataError, match="no picture of the formats JPEG, PNG, BMP, TIFF, WEBP"):
         decode_picture(content, 1)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kept", [10, 20, -3], ids=["head", "middle", "end"])
+def test_exif_that_is_cut_off_is_no_exif(form: str, kept: int):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a maker of cameras"
+    assert grey_of(encode(RAMP, form, exif=exif.tobytes())).shape == (8, 6)
+    damaged = encode(RAMP, form, exif=exif.tobytes()[:kept])
+    assert grey_of(damaged).shape == (6, 8)
+    assert read_header(damaged).size == (8, 6)
+
+
+def test_a_tiff_of_thousands_of_pages_is_refused_at_its_second():
+    pages = [Image.new("1", (1, 1)) for _ in range(3000)]
+    content = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    started = time.process_time()
+    with pytest.raises(DataError, match="several frames"):
+        read_header(content)
+    assert time.process_time() - started < 0.2  # going through all of them takes 8 s
 
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP"])

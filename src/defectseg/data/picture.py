@@ -6,7 +6,7 @@ Shapes: H rows, W columns, C channels (1 grey, 3 RGB).
 import io
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ MODES = {1: "L", 3: "RGB"}
 COLOUR_MODES = frozenset({"P", "PA", "LA", "RGB", "RGBA"})
 WHITE_16_BIT = 65535
 ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 5 to 8 lie on their side
+JPEG, EXIF = b"\xff\xd8", b"Exif\0\0"  # how the file begins, and its EXIF
 PNG_TEXTS = (b"XML:com.adobe.xmp", b"Raw profile type")  # they may say how a PNG lies, as eXIf may
 UNSUPPORTED, CORRUPT, DEPTH = "UNSUPPORTED_IMAGE", "IMAGE_CORRUPT", "BIT_DEPTH"  # codes
 TOO_LARGE, FRAMES = "IMAGE_TOO_LARGE", "MULTI_FRAME"
@@ -165,7 +166,7 @@ def _decode(content: bytes) -> tuple[Header, Image.Image]:
         image = _open(content)
         header = _describe(image, content)
         image.load()
-        return header, ImageOps.exif_transpose(image)
+        return header, image if header.is_upright else ImageOps.exif_transpose(image)
 
 
 @contextmanager
@@ -183,13 +184,36 @@ def _refuse_damage() -> Iterator[None]:
 
 
 def _open(content: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(content), formats=FORMATS)
+    image = _open_first(content)
     if image.width * image.height > MAX_PIXELS:
         said = f"{image.width}×{image.height} pixels, more than {MAX_PIXELS}"
         raise PictureError(said, TOO_LARGE)
-    if getattr(image, "n_frames", 1) > 1:
+    if _has_frames(image):
         raise PictureError("several frames; expected one still picture", FRAMES)
     return image
+
+
+def _open_first(content: bytes) -> Image.Image:
+    """Open a picture; a JPEG whose EXIF is cut off is one without EXIF, as viewers have it."""
+    try:
+        return Image.open(io.BytesIO(content), formats=FORMATS)
+    except Warning:
+        if not content.startswith(JPEG) or EXIF not in content:
+            raise
+        without = content.replace(EXIF, bytes(len(EXIF)), 1)
+        return Image.open(io.BytesIO(without), formats=FORMATS)
+
+
+def _has_frames(image: Image.Image) -> bool:
+    """Whether there are several; of a TIFF only the second is looked for: it may have thousands."""
+    if not isinstance(image, TiffImageFile):
+        return int(getattr(image, "n_frames", 1)) > 1
+    if image.is_animated:
+        with suppress(EOFError):  # what it names as the second is none
+            image.seek(1)
+            return True
+        image.seek(0)
+    return False
 
 
 def _describe(image: Image.Image, content: bytes) -> Header:
@@ -197,9 +221,19 @@ def _describe(image: Image.Image, content: bytes) -> Header:
     if isinstance(image, TiffImageFile):
         turn = image.tag_v2.get(ORIENTATION, 1)  # Pillow's size is upright already
     elif image.format != "PNG" or _may_be_turned(content):
-        turn = image.getexif().get(ORIENTATION, 1)  # decodes a PNG, for what follows the pixels
+        turn = _read_turn(image)
         size = size[::-1] if turn in {5, 6, 7, 8} else size
     return Header(str(image.format), image.mode, _read_bits(image, content), size, turn == 1)
+
+
+def _read_turn(image: Image.Image) -> int:
+    """The orientation in the EXIF; 1 where that is damaged."""
+    if image.format == "PNG":
+        image.load()  # it may follow the pixels, whose damage is no damage of the EXIF
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except DAMAGED:
+        return 1
 
 
 def _may_be_turned(png: bytes) -> bool:

@@ -14,6 +14,7 @@ from defectseg.inference.operating_point import ClassPoint, OperatingPoint
 
 # Below the threshold of a class its regions are looked for at these levels of probability only.
 LEVELS = (0.01, 0.02, 0.03, 0.05, 0.07, *(round(0.1 + 0.05 * step, 2) for step in range(18)), 0.98)
+WHOLE = (slice(None), slice(None))
 CONNECTED = np.ones((3, 3), dtype=bool)  # pixels that touch at a corner are connected
 
 
@@ -57,12 +58,17 @@ def find_defects(
     kind = mask
     if point.review < max(point.thresholds):
         kind = _kind_above(probability, defect, point.review)
+    if not kind.any():
+        return (), kept
     found = []
-    for index in np.unique(kind[kind > 0]):
+    for index in range(1, len(point.classes) + 1):
+        own = kind == index
+        if not own.any():
+            continue
         chosen = point.classes[index - 1]
         regions = list(find_regions(mask == index, defect, chosen.min_area))
         if point.review < chosen.threshold:
-            regions += _weak_regions(kind == index, defect, regions, chosen, point.review)
+            regions += _weak_regions(own, defect, regions, chosen, point.review)
         for region in regions:
             if region.score >= point.review:
                 kept[region.place][region.inside] = index
@@ -79,9 +85,11 @@ def find_regions(
     if not len(rows):
         return
     top, left = int(rows[0]), int(columns[0])
-    labels, _ = ndimage.label(where[top : rows[-1] + 1, left : columns[-1] + 1], CONNECTED)
-    for label, part in enumerate(ndimage.find_objects(labels), start=1):
-        inside, place = labels[part] == label, _shift(part, top, left)
+    box = slice(top, int(rows[-1]) + 1), slice(left, int(columns[-1]) + 1)
+    labels, count = ndimage.label(where[box], CONNECTED)
+    for label, part in enumerate(ndimage.find_objects(labels) if count > 1 else (WHOLE,), start=1):
+        inside = labels[part] == label if count > 1 else where[box]
+        place = _shift(part, top, left) if count > 1 else box
         probabilities = defect[place][inside]
         if len(probabilities) >= min_area:
             yield Region(place, inside, float(np.partition(probabilities, -min_area)[-min_area]))
@@ -139,27 +147,34 @@ def _kind_above(
     probability: npt.NDArray[np.float32], defect: npt.NDArray[np.float32], level: float
 ) -> npt.NDArray[np.uint8]:
     """The likeliest defect class (H, W) in 1..K where a defect is as likely as `level`, else 0."""
-    where = defect >= level
     kind = np.zeros(defect.shape, dtype=np.uint8)
-    kind[where] = 1 + probability[1:, where].argmax(axis=0)
+    pixels = np.flatnonzero(defect >= level)
+    highest, *others = (plane.take(pixels) for plane in probability[1:])  # much less than all
+    kinds = np.ones(len(pixels), dtype=np.uint8)
+    for k, other in enumerate(others, start=2):
+        np.copyto(kinds, np.uint8(k), where=other > highest)
+        np.maximum(highest, other, out=highest)
+    kind.reshape(-1)[pixels] = kinds
     return kind
 
 
 def _describe(region: Region, defect_class: str) -> Defect:
     rows, columns = region.place
-    down, right = np.nonzero(region.inside)
+    in_row, in_column = (np.count_nonzero(region.inside, axis=axis) for axis in (1, 0))
+    down, right = np.flatnonzero(in_row), np.flatnonzero(in_column)
+    area = int(in_row.sum())
     return Defect(
         defect_class=defect_class,
         score=region.score,
         box=(
-            int(columns.start + right.min()),
-            int(rows.start + down.min()),
-            int(columns.start + right.max() + 1),
-            int(rows.start + down.max() + 1),
+            int(columns.start + right[0]),
+            int(rows.start + down[0]),
+            int(columns.start + right[-1] + 1),
+            int(rows.start + down[-1] + 1),
         ),
         centroid=(
-            float(columns.start + right.mean() + 0.5),
-            float(rows.start + down.mean() + 0.5),
+            float(columns.start + in_column @ np.arange(len(in_column)) / area + 0.5),
+            float(rows.start + in_row @ np.arange(len(in_row)) / area + 0.5),
         ),
-        area_px=len(down),
+        area_px=area,
     )
