@@ -19,12 +19,17 @@ from defectseg.service.upload import Part, Upload, field_of, files_of
 from defectseg.service.visit import ClientGoneError, Visit
 
 
-@dataclass(frozen=True)
+@dataclass
 class Picture:
     """One picture of a request."""
 
     image_id: str
     content: bytes
+
+    def take_content(self) -> bytes:
+        """Its bytes, which are no longer held here: they go once they are decoded."""
+        content, self.content = self.content, b""
+        return content
 
 
 async def analyze_form(service: Service, request: Request, wish: Wish) -> bytes:
@@ -38,10 +43,11 @@ async def analyze_form(service: Service, request: Request, wish: Wish) -> bytes:
     parts = await read_form(request, visit, max_files=1)
     part = files_of(parts, "image")[0]
     image_id = field_of(parts, "image_id") or part.label or visit.request_id
-    [outcome] = await analyze(service, request, [Picture(image_id, part.content)], wish)
+    picture = Picture(image_id, part.take_content())
+    [outcome] = await analyze(service, request, [picture], wish)
     visit.facts["image_id"] = image_id
     if isinstance(outcome, Failure):
-        raise outcome
+        raise Failure(outcome.code, outcome.message)
     visit.facts |= {
         "verdict": outcome.verdict,
         "size": list(outcome.size),
@@ -60,10 +66,9 @@ async def analyze_forms(service: Service, request: Request, wish: Wish) -> bytes
     visit: Visit = request.scope["state"]["visit"]
     parts = await read_form(request, visit, max_files=service.settings.max_pictures)
     pictures = [
-        Picture(part.label or f"{visit.request_id}-{number}", part.content)
+        Picture(part.label or f"{visit.request_id}-{number}", part.take_content())
         for number, part in enumerate(files_of(parts, "images"))
     ]
-    del parts
     outcomes = await analyze(service, request, pictures, wish)
     visit.facts["pictures"] = len(pictures)
     visit.facts["failed"] = sum(isinstance(outcome, Failure) for outcome in outcomes)
@@ -116,7 +121,7 @@ async def analyze(
         if visit.slot is not None:
             visit.slot.hold()
         task, future = service.pipeline.submit(
-            picture.content,
+            picture.take_content(),
             image_id=picture.image_id,
             request_id=visit.request_id,
             wish=wish,
@@ -127,7 +132,7 @@ async def analyze(
         )
         tasks.append(task)
         futures.append(future)
-    try:
+    try:  # none of this waits: no task is left alone before it
         outcomes = await wait(request, futures, tasks, deadline)
         visit.times += [found.times for found in outcomes if isinstance(found, Reply)]
         return outcomes
@@ -156,8 +161,6 @@ async def wait(
                 task.finish(Failure("DEADLINE_EXCEEDED"))
         return list(await outcomes)
     finally:
-        if not outcomes.done():
-            outcomes.cancel()
         gone.cancel()
         with suppress(asyncio.CancelledError):
             await gone

@@ -44,7 +44,8 @@ def describe_app(with_reload: bool) -> FastAPI:
 
 async def refuse_address(request: Request, error: Any) -> NoReturn:
     """Turn what Starlette refuses into our envelope: `Admission` sends it."""
-    raise Failure(REFUSED.get(error.status_code, "BAD_REQUEST")) from error
+    code = REFUSED.get(error.status_code, "BAD_REQUEST")
+    raise Failure(code, headers=error.headers) from error  # such as Allow
 
 
 async def refuse_parameter(request: Request, error: Any) -> NoReturn:

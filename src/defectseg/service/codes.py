@@ -4,6 +4,7 @@ Codes are part of the API and never renamed. A message is for people: it says wh
 expected and what to do, and never has a path, a stack or the text of an exception in it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NotRequired
 
@@ -61,8 +62,14 @@ CODES: Final[dict[str, Code]] = {
 class Failure(DefectsegError):  # noqa: N818 - the word that clients and logs have for it
     """A request that ends with one of `CODES`."""
 
-    def __init__(self, code: str, message: str | None = None) -> None:
+    def __init__(
+        self, code: str, message: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Args:
+        headers: What its reply has beside those that each failure has.
+        """
         self.code = code
+        self.headers = dict(headers or {})
         self.message = message or CODES[code].message
         super().__init__(f"{code}: {self.message}")
 

@@ -20,7 +20,7 @@ from defectseg.inference.result import (
     RunLengths,
     to_result,
 )
-from defectseg.overlay import COLOURS
+from defectseg.inference.writers.mask_file import to_palette
 from defectseg.service.model import ServedModel
 from defectseg.service.task import Wish
 from defectseg.service.times import Times
@@ -88,13 +88,6 @@ def encode_reply(
     times.add("encode", started, time.monotonic())
     told["timings_ms"] = times.milliseconds(TIME_DIGITS)
     return json.dumps(told, separators=(",", ":")).encode(), prediction
-
-
-def to_palette(mask: npt.NDArray[np.uint8], classes: int) -> Image.Image:
-    """Class indexes (H, W) as a picture that shows their colours and keeps their values."""
-    image = Image.fromarray(mask)
-    image.putpalette([0, 0, 0, *(COLOURS[np.arange(classes) % len(COLOURS)].ravel().tolist())])
-    return image
 
 
 def to_heat(defect: npt.NDArray[np.float32]) -> Image.Image:

@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from defectseg.data.picture import FORMATS, decode_picture, read_header
+from defectseg.data.picture import DAMAGED, FORMATS, decode_picture, read_header
+from defectseg.data.pillow_warnings import WARNINGS
 from defectseg.errors import PictureError
 from defectseg.service.codes import Failure
+from defectseg.service.sides import read_sides
 
 SAMPLES = 64  # rows and columns that brightness is read from, at the most
 
@@ -32,7 +34,6 @@ def read_size(content: bytes, limits: Limits) -> tuple[int, int]:
     """
     if not content:
         raise Failure("EMPTY_FILE")
-    refuse_no_pixels(content)
     try:
         width, height = read_header(content).size
     except PictureError as error:
@@ -54,30 +55,24 @@ def decode(content: bytes, channels: int) -> npt.NDArray[np.uint8]:
 
 
 def refuse(error: PictureError, content: bytes) -> Failure:
-    """What the client is told; an animated GIF is several frames rather than no picture."""
-    if error.code == "UNSUPPORTED_IMAGE" and content.startswith((b"GIF87a", b"GIF89a")):
-        try:
-            with Image.open(io.BytesIO(content), formats=("GIF",)) as image:
-                if getattr(image, "is_animated", False):
-                    return Failure("MULTI_FRAME")
-        except (OSError, ValueError, SyntaxError, EOFError):
-            pass
+    """What the client is told: more than Pillow says of pictures that it does not open."""
+    sides = read_sides(content)
+    if sides and 0 in sides:
+        return Failure("IMAGE_DIMENSIONS", f"the picture is {sides[0]}×{sides[1]}: it has no pixel")
+    if error.code == "UNSUPPORTED_IMAGE" and is_animated_gif(content):
+        return Failure("MULTI_FRAME")
     return Failure.of(error)
 
 
-def refuse_no_pixels(content: bytes) -> None:
-    """Pillow calls a picture of no width unidentified; its header says more.
-
-    Raises:
-        Failure: A PNG or BMP says that a side is 0.
-    """
-    sides: tuple[int, int] | None = None
-    if content.startswith(b"\x89PNG\r\n\x1a\n") and content[12:16] == b"IHDR":
-        sides = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
-    elif content.startswith(b"BM") and content[14:18] == b"\x28\0\0\0":
-        sides = int.from_bytes(content[18:22], "little"), int.from_bytes(content[22:26], "little")
-    if sides and 0 in sides:
-        raise Failure("IMAGE_DIMENSIONS", f"the picture is {sides[0]}×{sides[1]}: it has no pixel")
+def is_animated_gif(content: bytes) -> bool:
+    """Whether it has several frames, none of which is decoded."""
+    if not content.startswith((b"GIF87a", b"GIF89a")):
+        return False
+    try:
+        with WARNINGS, Image.open(io.BytesIO(content), formats=("GIF",)) as image:
+            return bool(getattr(image, "is_animated", False))
+    except (*DAMAGED, Image.DecompressionBombError):
+        return False
 
 
 def refuse_dimensions(width: int, height: int, limits: Limits) -> None:

@@ -47,13 +47,19 @@ class Pipeline:
     def __init__(self, settings: PipelineSettings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
+        self._tasks: set[Task] = set()  # all that have not ended
         self._budget = PixelBudget(settings.pixels_in_flight)
         self._decoders = ThreadPoolExecutor(settings.decoders, "decode")
         self._encoders = ThreadPoolExecutor(settings.decoders, "encode")
         self.queue = BatchQueue(settings.batch_size, settings.batch_window_s)
         self.workers = Workers(
-            settings.workers, self.queue, Ways(hand_on=self._to_encode, drop=self._end)
+            settings.workers, self.queue, Ways(hand_on=self._to_encode, drop=self._drop)
         )
+
+    @property
+    def free_pixels(self) -> int:
+        """What is left of the budget."""
+        return self._budget.free
 
     def start(self) -> None:
         """Start the inference threads."""
@@ -61,9 +67,14 @@ class Pipeline:
 
     def stop(self) -> None:
         """End all threads; what is not done is dropped."""
-        self.workers.stop(STOP_S)
+        self.workers.stop()
+        for task in list(self._tasks):
+            task.finish(Failure("DRAINING"))
+        self.workers.join(STOP_S)
         self._decoders.shutdown(wait=False, cancel_futures=True)
         self._encoders.shutdown(wait=False, cancel_futures=True)
+        for task in list(self._tasks):
+            self._end(task, Failure("DRAINING"))
 
     def tend(self) -> int:
         """Replace inference threads that died; how many that were."""
@@ -102,6 +113,12 @@ class Pipeline:
             if not future.done():
                 future.set_result(outcome)
 
+        def be_done(outcome: Outcome) -> None:
+            self._count(outcome)  # first: who has the reply finds it in the metrics
+            if isinstance(outcome, Failure):
+                self._leave_queue(task)
+            call_in(loop, tell, outcome)
+
         task = Task(
             content,
             image_id,
@@ -110,31 +127,39 @@ class Pipeline:
             model,
             deadline,
             times,
-            on_done=lambda outcome: call_in(loop, tell, outcome),
+            on_done=be_done,
             on_end=lambda: call_in(loop, on_end),
         )
-        self._decoders.submit(self._stage, self._decode, task)
+        self._tasks.add(task)
+        self._hand_to(self._decoders, self._decode, task)
         return task, future
 
-    def _stage(self, work: Callable[[Task], bool], task: Task) -> None:
+    def _hand_to(
+        self, pool: ThreadPoolExecutor, work: Callable[[Task], Outcome | None], task: Task
+    ) -> None:
+        try:
+            pool.submit(self._stage, work, task)
+        except RuntimeError:  # the service is stopping, or the system gives no more threads
+            self._end(task, Failure("DRAINING"))
+
+    def _stage(self, work: Callable[[Task], Outcome | None], task: Task) -> None:
         """Do one stage of a task that is still wanted; then it is handed on, or ends."""
-        handed_on = False
+        outcome: Outcome | None = Failure("INTERNAL")
         try:
             if task.is_worth_going_on():
-                handed_on = work(task)
-        except Failure as failure:
-            task.finish(failure)
+                outcome = work(task)
+        except Failure as failure:  # its frames, which hold the bytes of the picture, are left
+            outcome = Failure(failure.code, failure.message)
         except ModelOutputError:
             self._metrics.model_output_invalid_total.inc()
-            task.finish(Failure("MODEL_OUTPUT_INVALID"))
+            outcome = Failure("MODEL_OUTPUT_INVALID")
         except Exception:
             log.exception("a stage failed", extra={"request_id": task.request_id})
-            task.finish(Failure("INTERNAL"))
         finally:
-            if not handed_on:
-                self._end(task)
+            if outcome is not None:
+                self._end(task, outcome)
 
-    def _decode(self, task: Task) -> bool:
+    def _decode(self, task: Task) -> None:
         """Check and decode the bytes, and queue the picture."""
         came = time.monotonic()
         width, height = read_size(task.content, self._settings.limits)
@@ -142,6 +167,8 @@ class Pipeline:
         if not self._budget.take(width * height, task.deadline):
             raise Failure("DEADLINE_EXCEEDED")
         task.pixels = width * height
+        if not task.is_worth_going_on():  # it may have waited for long
+            raise Failure("DEADLINE_EXCEEDED")
         started = time.monotonic() - (checked - came)  # waiting for pixels is no decoding
         picture = decode(task.content, task.model.facts.channels)
         task.content = b""
@@ -151,15 +178,21 @@ class Pipeline:
         self._metrics.contrast.observe(contrast)
         task.picture = picture
         self.queue.put(task)
-        return True
+        if task.is_done:
+            self._leave_queue(task)
+
+    def _leave_queue(self, task: Task) -> None:
+        """A task that nobody waits for any more keeps nobody's place until a worker is free."""
+        if self.queue.discard(task):
+            self._end(task, Failure("INTERNAL"))  # its outcome is known already
 
     def _to_encode(self, task: Task) -> None:
-        try:
-            self._encoders.submit(self._stage, self._encode, task)
-        except RuntimeError:  # the service is stopping
-            self._end(task)
+        self._hand_to(self._encoders, self._encode, task)
 
-    def _encode(self, task: Task) -> bool:
+    def _drop(self, task: Task) -> None:
+        self._end(task, Failure("INFERENCE_FAILED"))
+
+    def _encode(self, task: Task) -> Reply:
         """Judge what the model said and write the reply."""
         if task.output is None:
             raise RuntimeError("a task without output was handed on")
@@ -174,20 +207,26 @@ class Pipeline:
             mm_per_pixel=self._settings.mm_per_pixel,
         )
         height, width = prediction.mask.shape
-        reply = Reply(content, prediction.verdict, (width, height), task.times)
-        if task.finish(reply):
-            self._metrics.verdicts_total.labels(prediction.verdict).inc()
-            for defect in prediction.defects:
-                self._metrics.defects_total.labels(defect.defect_class).inc()
-            self._metrics.observe_stages(task.times.seconds())
-        return False
+        kinds = tuple(defect.defect_class for defect in prediction.defects)
+        return Reply(content, prediction.verdict, kinds, (width, height), task.times)
 
-    def _end(self, task: Task) -> None:
-        """Give back all that a task holds."""
-        task.finish(Failure("INTERNAL"))  # nothing where it is finished already
-        task.content, task.picture, task.output = b"", None, None
-        self._budget.give_back(task.pixels)
-        task.on_end()
+    def _end(self, task: Task, outcome: Outcome) -> None:
+        """Give back all that a task holds, then tell what became of it if that is not known yet.
+
+        In this order: a client that has its reply finds its place free again.
+        """
+        if task.end():
+            self._tasks.discard(task)
+            self._budget.give_back(task.pixels)
+            task.on_end()
+        task.finish(outcome)
+
+    def _count(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Reply):
+            self._metrics.verdicts_total.labels(outcome.verdict).inc()
+            for name in outcome.defect_classes:
+                self._metrics.defects_total.labels(name).inc()
+            self._metrics.observe_stages(outcome.times.seconds())
 
 
 def call_in(loop: asyncio.AbstractEventLoop, what: Callable[..., None], *values: object) -> None:

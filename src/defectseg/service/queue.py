@@ -2,8 +2,6 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
-from functools import partial
 from threading import Condition
 
 from defectseg.service.task import Task
@@ -30,53 +28,56 @@ class BatchQueue:
         return len(self._tasks)
 
     def put(self, task: Task) -> None:
-        """Add one; after `close` it is dropped."""
+        """Add one."""
         with self._changed:
             self._tasks.append(task)
-            self._changed.notify()
+            self._changed.notify_all()  # one that gathers another size has no use for it
 
-    def take(self, patience_s: float) -> list[Task]:
-        """The next batch; empty where none came in time.
+    def take(self, batch: list[Task], patience_s: float) -> None:
+        """Add the next ones to an empty batch; none where none came in time.
 
-        Tasks that nobody waits for any more are left out.
+        A task is in the batch before it leaves the queue: a thread that is killed loses none.
         """
         with self._changed:
-            if not self._wait(lambda: bool(self._tasks), patience_s):
-                return []
-            first = self._tasks.popleft()
-            batch = [first]
-            if self._batch_size > 1:
-                self._gather(batch, time.monotonic() + self._window_s)
-            return batch
+            self._changed.wait_for(lambda: self._tasks or self._is_closed, patience_s)
+            if not self._tasks:
+                return
+            batch.append(self._tasks[0])
+            self._tasks.popleft()
+            self._gather(batch, time.monotonic() + self._window_s)
+
+    def discard(self, task: Task) -> bool:
+        """Take one out again; whether it was still there."""
+        with self._changed:
+            is_there = task in self._tasks
+            if is_there:
+                self._tasks.remove(task)
+            return is_there
 
     def close(self) -> None:
-        """Wake all that wait; `take` gives what is left, then nothing."""
+        """Wake all that wait; `take` gives what is left, then nothing, at once."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
 
     def _gather(self, batch: list[Task], end: float) -> None:
         """Add others like the first until the batch is full or its window has passed."""
-        first = batch[0]
-        while True:
-            for task in [other for other in self._tasks if are_alike(first, other)]:
-                if len(batch) == self._batch_size:
-                    return
-                self._tasks.remove(task)
+        while len(batch) < self._batch_size:
+            task = self._find(batch[0])
+            if task is not None:
                 batch.append(task)
-            known = len(self._tasks)
-            left = end - time.monotonic()
-            if len(batch) == self._batch_size or left <= 0:
+                self._tasks.remove(task)
+            elif not self._wait_for_one_like(batch[0], end - time.monotonic()):
                 return
-            self._wait(partial(self._has_changed, known), left)
 
-    def _has_changed(self, known: int) -> bool:
-        return len(self._tasks) != known
+    def _wait_for_one_like(self, first: Task, left_s: float) -> bool:
+        """Whether there is one before the window has passed or the queue is closed."""
+        if left_s > 0:
+            self._changed.wait_for(lambda: self._find(first) or self._is_closed, left_s)
+        return self._find(first) is not None
 
-    def _wait(self, condition: Callable[[], bool], patience_s: float) -> bool:
-        return self._changed.wait_for(lambda: condition() or self._is_closed, patience_s) and bool(
-            self._tasks
-        )
+    def _find(self, first: Task) -> Task | None:
+        return next((task for task in self._tasks if are_alike(first, task)), None)
 
 
 def are_alike(one: Task, other: Task) -> bool:

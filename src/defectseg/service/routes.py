@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from starlette.responses import FileResponse, JSONResponse
+from starlette.responses import JSONResponse
 
 from defectseg.errors import DefectsegError
 from defectseg.service.analysis import analyze_form, analyze_forms
@@ -114,7 +114,8 @@ async def page_file(name: str) -> Response:
     if not found:
         raise Failure("NOT_FOUND")
     kind = KINDS[found[0].suffix]
-    return FileResponse(found[0], media_type=kind, headers={"cache-control": "no-cache"})
+    content = await asyncio.to_thread(found[0].read_bytes)  # whole: a part would need own failures
+    return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
 
 
 def service_of(request: Request) -> Service:
@@ -129,7 +130,7 @@ def refuse_stranger(service: Service, request: Request) -> None:
     given = request.headers.get("authorization", "")
     expected = f"Bearer {token.get_secret_value()}" if token else ""
     if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
-        raise Failure("UNAUTHORIZED")
+        raise Failure("UNAUTHORIZED", headers={"WWW-Authenticate": "Bearer"})
 
 
 def describe_model(service: Service, model: ServedModel) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from typing import Any, Final, NotRequired
 
+from fastapi import Security
+from fastapi.security import HTTPBearer
 from typing_extensions import TypedDict
 
 from defectseg.inference.operating_point import OperatingPoint
@@ -14,7 +16,8 @@ ABOUT: Final[dict[str, Any]] = {
     "description": (
         "Pictures of a surface in; verdict, defects with place, size and kind, and masks out. "
         "All coordinates are pixels of the upright picture, as a viewer shows it. Every failure "
-        "is `{error: {code, message, request_id, retryable}}`; codes are never renamed."
+        "is `{error: {code, message, request_id, retryable}}`; codes are never renamed. Any other "
+        "address has NOT_FOUND, any other method METHOD_NOT_ALLOWED."
     ),
 }
 EXAMPLE_REPLY: Final[dict[str, Any]] = {
@@ -171,7 +174,7 @@ RELOAD: Final[dict[str, Any]] = {
         200: {"model": ModelReply, "description": "the new model"},
         **failures("UNAUTHORIZED", "MODEL_REJECTED"),
     },
-    "openapi_extra": {"security": [{"admin": []}]},
+    "dependencies": [Security(HTTPBearer(scheme_name="admin", auto_error=False))],
 }
 METRICS: Final[dict[str, Any]] = {
     "responses": {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}

@@ -116,7 +116,10 @@ class Service:
     async def _tend(self) -> None:
         while True:
             await asyncio.sleep(TEND_S)
-            self.pipeline.tend()
+            try:
+                self.pipeline.tend()
+            except RuntimeError:  # the system gives no more threads for now
+                log.exception("an inference thread cannot be replaced")
 
     def _watch(self) -> None:
         """Let gauges be read when they are asked for."""

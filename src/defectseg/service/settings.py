@@ -1,21 +1,30 @@
 """Environment variables DEFECTSEG_* in, the checked settings of the service out."""
 
+import json
+import re
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from defectseg.inference.engine_settings import Provider
 
 MIB = 1024 * 1024
 MEGA = 1_000_000
+ORIGIN = re.compile(r"https?://[^/*\s]+")
 
 
 class Settings(BaseSettings):
     """Every setting of `defectseg serve`; seconds unless the name says otherwise."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DEFECTSEG_", frozen=True, extra="forbid", protected_namespaces=()
+        env_prefix="DEFECTSEG_",
+        frozen=True,
+        extra="forbid",
+        protected_namespaces=(),
+        allow_inf_nan=False,
+        enable_decoding=False,  # else a list that is no JSON hides the other faults
     )
 
     host: str = Field("127.0.0.1", description="address to listen at; 0.0.0.0 = all")
@@ -49,9 +58,9 @@ class Settings(BaseSettings):
     max_body_mib: float = Field(32, gt=0, description="body of a request, MiB")
     max_pictures: int = Field(16, ge=1, description="pictures of one /v1/analyze/batch")
 
-    max_megapixels: float = Field(25, gt=0, le=100, description="of one picture")
+    max_megapixels: float = Field(16, gt=0, le=100, description="of one picture")
     megapixels_in_flight: float = Field(
-        50, gt=0, description="of all pictures at work: bounds the memory"
+        32, gt=0, description="of all pictures at work: bounds the memory"
     )
     min_side: int = Field(8, ge=1, description="shorter side of a picture, px")
     max_side: int = Field(20_000, ge=1, description="longer side of a picture, px")
@@ -74,6 +83,22 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(
         None, description="where to send traces, such as http://host:4318/v1/traces (extra: otel)"
     )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _decode(cls, value: Any) -> Any:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            return value  # refused as what it is: no list
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _refuse_other_than_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [origin for origin in origins if not ORIGIN.fullmatch(origin)]
+        if wrong:
+            raise ValueError(f"origins such as https://line1.example, not {wrong[0]!r}")
+        return origins
 
     @property
     def max_body_bytes(self) -> int:

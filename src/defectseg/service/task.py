@@ -32,6 +32,7 @@ class Reply:
 
     content: bytes  # JSON
     verdict: str
+    defect_classes: tuple[str, ...]  # of each defect
     size: tuple[int, int]  # width and height, upright, px
     times: Times
 
@@ -51,12 +52,13 @@ class Task:
     deadline: float  # monotonic
     times: Times
     on_done: Callable[[Outcome], None]  # called once, by whichever thread finishes it
-    on_end: Callable[[], None]  # called once, when no thread holds it any more
+    on_end: Callable[[], None]  # called once, when it holds nothing any more
     pixels: int = 0  # taken from the budget
     picture: npt.NDArray[np.uint8] | None = None  # (H, W, C)
     output: Output | None = None  # of N = 1
     _run: "Run | None" = None
     _is_done: bool = False
+    _has_ended: bool = False
     _lock: Lock = field(default_factory=Lock)
 
     @property
@@ -84,6 +86,19 @@ class Task:
         if run is not None and isinstance(outcome, Failure):
             run.stop_if_unwanted()
         self.on_done(outcome)
+        return True
+
+    def end(self) -> bool:
+        """Let go of all that it holds; the budget's pixels are the caller's to give back.
+
+        Returns:
+            Whether this was the first time: two threads may both think that they have it last.
+        """
+        with self._lock:
+            if self._has_ended:
+                return False
+            self._has_ended = True
+        self.content, self.picture, self.output, self._run = b"", None, None, None
         return True
 
     def join(self, run: "Run") -> None:

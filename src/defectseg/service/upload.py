@@ -1,5 +1,6 @@
 """The multipart body of a request in, its files and fields out; nothing touches the disk."""
 
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from defectseg.service.codes import Failure
 
 MAX_FIELDS = 8  # parts that are no file
 MAX_FIELD_BYTES = 4096
+MAX_HEADER_BYTES = 4096  # of the name, and of the value, of a header of a part
 MAX_NAME = 200  # characters of a file's name that are told
 
 
@@ -23,10 +25,11 @@ class Part:
     chunks: list[bytes] = field(default_factory=list)
     size: int = 0  # bytes so far
 
-    @property
-    def content(self) -> bytes:
-        """All of it."""
-        return b"".join(self.chunks)
+    def take_content(self) -> bytes:
+        """All of it; the part is empty from now on: a picture is not held twice."""
+        content = b"".join(self.chunks)
+        self.chunks.clear()
+        return content
 
     @property
     def label(self) -> str:
@@ -45,26 +48,11 @@ class Upload:
         boundary = options.get(b"boundary", b"")
         if not boundary:
             raise Failure("BAD_MULTIPART", "the Content-Type names no boundary")
+        self._boundary = boundary
         self.parts: list[Part] = []
         self._max_files = max_files
         self._header: list[bytes] = [b"", b""]  # name and value of the one that is being read
         self._is_complete = False
-        try:
-            self._parser = MultipartParser(
-                boundary,
-                {
-                    "on_part_begin": self._begin,
-                    "on_part_data": self._add,
-                    "on_header_begin": self._begin_header,
-                    "on_header_field": self._add_name,
-                    "on_header_value": self._add_value,
-                    "on_header_end": self._end_header,
-                    "on_headers_finished": self._refuse_too_many,
-                    "on_end": self._end,
-                },
-            )
-        except FormParserError as error:
-            raise Failure("BAD_MULTIPART") from error
 
     async def read(self, stream: AsyncIterator[bytes]) -> list[Part]:
         """Read all of it.
@@ -73,14 +61,32 @@ class Upload:
             Failure: It is cut off, malformed, or has too many or too long parts.
         """
         try:
+            parser = self._open_parser()
             async for chunk in stream:
                 if chunk:
-                    self._parser.write(chunk)
+                    parser.write(chunk)
         except FormParserError as error:
-            raise Failure("BAD_MULTIPART") from error
+            raise Failure("BAD_MULTIPART", "the multipart body is malformed") from error
         if not self._is_complete:
             raise Failure("BAD_MULTIPART", "the body ends before its last boundary; send all of it")
         return self.parts
+
+    def _open_parser(self) -> MultipartParser:
+        """Never an attribute: it holds this object, and both would outlive the request."""
+        return MultipartParser(
+            self._boundary,
+            {
+                "on_part_begin": self._begin,
+                "on_part_data": self._add,
+                "on_header_begin": self._begin_header,
+                "on_header_field": self._add_name,
+                "on_header_value": self._add_value,
+                "on_header_end": self._end_header,
+                "on_headers_finished": self._refuse_too_many,
+                "on_end": self._end,
+            },
+            max_header_size=sys.maxsize,  # `_add_header` has the limit
+        )
 
     def _begin(self) -> None:
         self.parts.append(Part())
@@ -89,10 +95,16 @@ class Upload:
         self._header = [b"", b""]
 
     def _add_name(self, data: bytes, start: int, end: int) -> None:
-        self._header[0] += data[start:end]
+        self._add_header(0, data[start:end])
 
     def _add_value(self, data: bytes, start: int, end: int) -> None:
-        self._header[1] += data[start:end]
+        self._add_header(1, data[start:end])
+
+    def _add_header(self, place: int, data: bytes) -> None:
+        if len(self._header[place]) + len(data) > MAX_HEADER_BYTES:
+            at_most = f"a header of a part is longer than {MAX_HEADER_BYTES} bytes"
+            raise Failure("TOO_MANY_PARTS", f"{at_most}; shorten the file's name")
+        self._header[place] += data
 
     def _end_header(self) -> None:
         if self._header[0].lower() == b"content-disposition":
@@ -139,5 +151,5 @@ def field_of(parts: list[Part], name: str) -> str | None:
     """What stands in one field, harmless; None where it is not in the form."""
     for part in parts:
         if part.name == name and part.filename is None:
-            return printable(part.content.decode("utf-8", errors="replace"))[:MAX_NAME]
+            return printable(b"".join(part.chunks).decode("utf-8", errors="replace"))[:MAX_NAME]
     return None

@@ -9,7 +9,6 @@ from threading import Thread
 import numpy as np
 
 from defectseg.inference.engine import Output
-from defectseg.service.codes import Failure
 from defectseg.service.queue import BatchQueue
 from defectseg.service.task import Run, Task
 
@@ -19,10 +18,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Ways:
-    """Where a task goes after its inference; each is called with every task once."""
+    """Where a task goes after its inference: to one of them.
+
+    Both take a task that has ended already: it may be in a batch and still in the queue where a
+    thread was killed in between.
+    """
 
     hand_on: Callable[[Task], None]  # it has an output
-    drop: Callable[[Task], None]  # it has none, and is finished
+    drop: Callable[[Task], None]  # it has none
 
 
 class Worker:
@@ -33,6 +36,7 @@ class Worker:
         self.beat = time.monotonic()  # when it last moved
         self._queue = queue
         self._ways = ways
+        self._batch: list[Task] = []
         self._is_stopping = False
         self._thread = Thread(target=self._work, name=f"inference-{number}", daemon=True)
 
@@ -59,18 +63,19 @@ class Worker:
     def _work(self) -> None:
         while not self._is_stopping:
             self.beat = time.monotonic()
-            batch = self._queue.take(PATIENCE_S)
-            self.beat = time.monotonic()
             try:
-                self._infer([task for task in batch if task.is_worth_going_on()])
+                self._queue.take(self._batch, PATIENCE_S)
+                self.beat = time.monotonic()
+                self._infer([task for task in self._batch if task.is_worth_going_on()])
             finally:  # also where this thread is killed: nobody may wait for ever
-                for task in batch:
-                    if task.output is None:
-                        task.finish(Failure("INFERENCE_FAILED"))
-                        self._ways.drop(task)
-                    else:
-                        self._ways.hand_on(task)
-                del batch
+                self.let_go()
+
+    def let_go(self) -> None:
+        """Send every task that it has on; once more by others where it was killed in here."""
+        while self._batch:
+            task = self._batch[0]
+            (self._ways.drop if task.output is None else self._ways.hand_on)(task)
+            self._batch.pop(0)
 
     def _infer(self, batch: list[Task]) -> None:
         pictures = [task.picture for task in batch if task.picture is not None]
@@ -109,6 +114,7 @@ class Workers:
         replaced = 0
         for place, worker in enumerate(self.all):
             if not worker.is_alive and not worker.is_stopping:
+                worker.let_go()
                 self.all[place] = Worker(worker.number, self._queue, self._ways)
                 self.all[place].start()
                 replaced += 1
@@ -122,10 +128,13 @@ class Workers:
         """Threads that live."""
         return sum(worker.is_alive for worker in self.all)
 
-    def stop(self, patience_s: float) -> None:
+    def stop(self) -> None:
         """End all after their present batch."""
         for worker in self.all:
             worker.stop()
         self._queue.close()
+
+    def join(self, patience_s: float) -> None:
+        """Wait for the end of all."""
         for worker in self.all:
             worker.join(patience_s)
