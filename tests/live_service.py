@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,13 @@ class LiveService:
             time.sleep(0.01)
         return found
 
+    def is_ready(self) -> bool:
+        """Whether it says that it takes work."""
+        try:
+            return self.client.get(f"{self.url}/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it; its exit status."""
         if self.process.poll() is None:
@@ -89,33 +96,41 @@ class LiveService:
 
 @contextmanager
 def serving(
-    folder: Path, *, model: Path | None = None, wrapper: tuple[str, ...] = (), **settings: Any
+    folder: Path,
+    *,
+    model: Path | None = None,
+    wrapper: tuple[str, ...] = (),
+    log: str | None = None,
+    **settings: Any,
 ) -> Iterator[LiveService]:
     """Start the service on a free port and wait until it is ready; end it afterwards.
 
     Args:
         folder: Its working folder; a drawn model is written there unless one is given.
         wrapper: A command that starts it, such as ("taskset", "-c", "0").
+        log: A file for its log, which is not read then: a port has to be given too.
         settings: Such as slots=2; each becomes DEFECTSEG_SLOTS=2.
     """
     given = {"port": 0, "model": model or write_model(folder / "models/unet.onnx")}
     given |= {"drain_delay_s": 0, "log_level": "info"} | settings
     kept = {name: value for name, value in os.environ.items() if "DEFECTSEG_" not in name}
-    process = subprocess.Popen(
-        [*wrapper, sys.executable, "-c", CODE, "serve"],
-        cwd=folder,
-        env=kept | {f"DEFECTSEG_{name.upper()}": str(value) for name, value in given.items()},
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    )
-    service = LiveService(process)
+    with Path(log).open("wb") if log else nullcontext(subprocess.PIPE) as stderr:
+        process = subprocess.Popen(
+            [*wrapper, sys.executable, "-c", CODE, "serve"],
+            cwd=folder,
+            env=kept | {f"DEFECTSEG_{name.upper()}": str(value) for name, value in given.items()},
+            stderr=stderr,
+            text=True,
+            errors="replace",
+        )
+    service = LiveService(process, port=int(given["port"]))
     reader = threading.Thread(target=read_log, args=(service,), daemon=True)
     reader.start()
     try:
-        event = service.wait_for(lambda: service.events("listening"))[0]
-        service.host, service.port = event["host"], event["port"]
-        service.wait_for(lambda: service.client.get(f"{service.url}/ready").status_code == 200)
+        if not service.port:
+            event = service.wait_for(lambda: service.events("listening"))[0]
+            service.host, service.port = event["host"], event["port"]
+        service.wait_for(service.is_ready)
         yield service
     finally:
         if process.poll() is None:
