@@ -96,3 +96,4 @@ bench: setup ## the benchmarks: training, the pipeline's growth, inference, pred
 	python benchmarks/engine_choices.py
 	python benchmarks/predict.py
 	python benchmarks/service_install.py
+	python benchmarks/service_memory.py
