@@ -111,7 +111,7 @@ def make_task(
     model = model or served(drawn_file())
     task = Task(
         *(b"", "a.png", "r1", Wish(), model, now + seconds, Times(now, now)),
-        on_done=record.done.append,
+        on_done=lambda _, outcome: record.done.append(outcome),
         on_end=lambda: record.ended.append(None),
         picture=picture,
     )

@@ -14,7 +14,7 @@ from PIL import Image
 from defectseg.service.codes import Failure
 from defectseg.service.pipeline import call_in
 from defectseg.service.service import Service
-from defectseg.service.task import Outcome, Reply, Task, Wish
+from defectseg.service.task import Order, Outcome, Reply, Task, Wish
 from defectseg.service.times import Times
 from drawn_model import NOT_A_NUMBER, paint
 from picture_files import encode
@@ -46,16 +46,9 @@ def send(
 ) -> Sent:
     """Submit a picture as a route does."""
     now, ends = time.monotonic(), list[float]()
-    task, future = service.pipeline.submit(
-        content,
-        image_id="a.png",
-        request_id="r1",
-        wish=Wish(),
-        model=service.models.current,
-        deadline=now + seconds,
-        times=Times(now, now),
-        on_end=lambda: ends.append(time.monotonic()),
-    )
+    times, model = Times(now, now), service.models.current
+    order = Order(content, "a.png", "r1", wish or Wish(), model, now + seconds, times)
+    task, future = service.pipeline.submit(order, lambda: ends.append(time.monotonic()))
     return Sent(task, future, ends)
 
 

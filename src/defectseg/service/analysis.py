@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from defectseg.service.codes import Failure, to_envelope
 from defectseg.service.service import Service
-from defectseg.service.task import Outcome, Reply, Task, Wish
+from defectseg.service.task import Order, Outcome, Reply, Task, Wish
 from defectseg.service.times import Times
 from defectseg.service.upload import Part, Upload, field_of, files_of
 from defectseg.service.visit import ClientGoneError, Visit
@@ -120,16 +120,17 @@ async def analyze(
     for picture in pictures:
         if visit.slot is not None:
             visit.slot.hold()
-        task, future = service.pipeline.submit(
-            picture.take_content(),
+        order = Order(
+            content=picture.take_content(),
             image_id=picture.image_id,
             request_id=visit.request_id,
             wish=wish,
             model=model,
             deadline=deadline,
             times=Times(visit.started, read_at),
-            on_end=visit.slot.drop if visit.slot is not None else nothing,
         )
+        on_end = visit.slot.drop if visit.slot is not None else nothing
+        task, future = service.pipeline.submit(order, on_end)
         tasks.append(task)
         futures.append(future)
     try:  # none of this waits: no task is left alone before it

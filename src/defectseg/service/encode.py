@@ -21,9 +21,7 @@ from defectseg.inference.result import (
     to_result,
 )
 from defectseg.inference.writers.mask_file import to_palette
-from defectseg.service.model import ServedModel
-from defectseg.service.task import Wish
-from defectseg.service.times import Times
+from defectseg.service.task import Task
 
 HEAT_SIDE = 512  # px: the longer side of a heat picture, at the most
 
@@ -44,49 +42,30 @@ class AnalyzeReply(TypedDict):
     timings_ms: dict[str, float]
 
 
-def encode_reply(
-    probability: npt.NDArray[np.float32],
-    mask: npt.NDArray[np.uint8],
-    *,
-    model: ServedModel,
-    image_id: str,
-    request_id: str,
-    wish: Wish,
-    times: Times,
-    mm_per_pixel: float | None,
-) -> tuple[bytes, Prediction]:
-    """Judge one picture and write its reply.
-
-    Args:
-        probability: (1 + K, H, W) in [0, 1].
-        mask: (H, W) in 0..K.
-        times: Of the stages before; this one is added.
+def encode_reply(task: Task, mm_per_pixel: float | None) -> tuple[bytes, Prediction]:
+    """Judge one picture, whose output is there, and write its reply.
 
     Raises:
         ModelOutputError: A probability is no number.
     """
     started = time.monotonic()
-    facts = model.facts
-    prediction = judge(probability, mask, facts.point)
-    told: dict[str, Any] = dict(
-        to_result(
-            image_id,
-            prediction,
-            facts.classes,
-            {"version": facts.package_version, "sha256": model.sha256},
-            {},
-            mm_per_pixel,
-        )
-    )
-    told["request_id"] = request_id
-    if wish.mask != "rle":
+    if task.output is None:
+        raise ValueError("the task has no output; run the model on its picture first")
+    facts = task.model.facts
+    prediction = judge(task.output.probability[0], task.output.mask[0], facts.point)
+    model: ModelResult = {"version": facts.package_version, "sha256": task.model.sha256}
+    told: dict[str, Any] = {
+        **to_result(task.image_id, prediction, facts.classes, model, {}, mm_per_pixel),
+        "request_id": task.request_id,
+    }
+    if task.wish.mask != "rle":
         del told["mask"]
-    if wish.mask == "png":
+    if task.wish.mask == "png":
         told["mask_png"] = to_base64(to_palette(prediction.mask, len(facts.classes)))
-    if wish.heat:
+    if task.wish.heat:
         told["heat_png"] = to_base64(to_heat(prediction.defect))
-    times.add("encode", started, time.monotonic())
-    told["timings_ms"] = times.milliseconds(TIME_DIGITS)
+    task.times.add("encode", started, time.monotonic())
+    told["timings_ms"] = task.times.milliseconds(TIME_DIGITS)
     return json.dumps(told, separators=(",", ":")).encode(), prediction
 
 

@@ -11,17 +11,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from defectseg.errors import ModelOutputError
 from defectseg.service.budget import PixelBudget
 from defectseg.service.codes import Failure
 from defectseg.service.encode import encode_reply
 from defectseg.service.metrics import Metrics
-from defectseg.service.model import ServedModel
 from defectseg.service.picture import Limits, decode, measure_light, read_size
 from defectseg.service.queue import BatchQueue
-from defectseg.service.task import Outcome, Reply, Task, Wish
-from defectseg.service.times import Times
+from defectseg.service.task import Order, Outcome, Reply, Task
 from defectseg.service.worker import Ways, Workers
 
 STOP_S = 5.0  # how long a thread may take to end
@@ -85,22 +84,11 @@ class Pipeline:
         return replaced
 
     def submit(
-        self,
-        content: bytes,
-        *,
-        image_id: str,
-        request_id: str,
-        wish: Wish,
-        model: ServedModel,
-        deadline: float,
-        times: Times,
-        on_end: Callable[[], None],
+        self, order: Order, on_end: Callable[[], None]
     ) -> tuple[Task, "asyncio.Future[Outcome]"]:
         """Start one picture on its way.
 
         Args:
-            deadline: Monotonic.
-            times: Of the request so far.
             on_end: Called in the event loop once the task holds nothing any more.
 
         Returns:
@@ -108,31 +96,28 @@ class Pipeline:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
-
-        def tell(outcome: Outcome) -> None:
-            if not future.done():
-                future.set_result(outcome)
-
-        def be_done(outcome: Outcome) -> None:
-            self._count(outcome)  # first: who has the reply finds it in the metrics
-            if isinstance(outcome, Failure):
-                self._leave_queue(task)
-            call_in(loop, tell, outcome)
-
+        # Neither callback knows the task: a circle would keep its model until a collection.
         task = Task(
-            content,
-            image_id,
-            request_id,
-            wish,
-            model,
-            deadline,
-            times,
-            on_done=be_done,
-            on_end=lambda: call_in(loop, on_end),
+            **vars(order),
+            on_done=partial(self._tell, loop, future),
+            on_end=partial(call_in, loop, on_end),
         )
         self._tasks.add(task)
         self._hand_to(self._decoders, self._decode, task)
         return task, future
+
+    def _tell(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        future: "asyncio.Future[Outcome]",
+        task: Task,
+        outcome: Outcome,
+    ) -> None:
+        """Whoever waits in the event loop hears what became of a task."""
+        self._count(outcome)  # first: who has the reply finds it in the metrics
+        if isinstance(outcome, Failure):
+            self._leave_queue(task)
+        call_in(loop, set_once, future, outcome)
 
     def _hand_to(
         self, pool: ThreadPoolExecutor, work: Callable[[Task], Outcome | None], task: Task
@@ -194,18 +179,7 @@ class Pipeline:
 
     def _encode(self, task: Task) -> Reply:
         """Judge what the model said and write the reply."""
-        if task.output is None:
-            raise RuntimeError("a task without output was handed on")
-        content, prediction = encode_reply(
-            task.output.probability[0],
-            task.output.mask[0],
-            model=task.model,
-            image_id=task.image_id,
-            request_id=task.request_id,
-            wish=task.wish,
-            times=task.times,
-            mm_per_pixel=self._settings.mm_per_pixel,
-        )
+        content, prediction = encode_reply(task, self._settings.mm_per_pixel)
         height, width = prediction.mask.shape
         kinds = tuple(defect.defect_class for defect in prediction.defects)
         return Reply(content, prediction.verdict, kinds, (width, height), task.times)
@@ -233,3 +207,9 @@ def call_in(loop: asyncio.AbstractEventLoop, what: Callable[..., None], *values:
     """Call something in the event loop, from any thread; nothing once the loop has ended."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(what, *values)
+
+
+def set_once(future: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
+    """Nothing where nobody waits any more."""
+    if not future.done():
+        future.set_result(outcome)

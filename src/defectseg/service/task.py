@@ -41,8 +41,8 @@ Outcome = Reply | Failure
 
 
 @dataclass(eq=False)
-class Task:
-    """One picture; threads hand it on, the event loop waits for `finish`."""
+class Order:
+    """What a client wants: one picture to be analysed."""
 
     content: bytes
     image_id: str
@@ -51,7 +51,13 @@ class Task:
     model: ServedModel  # the one in use when it came: it stays with it to the end
     deadline: float  # monotonic
     times: Times
-    on_done: Callable[[Outcome], None]  # called once, by whichever thread finishes it
+
+
+@dataclass(eq=False)
+class Task(Order):
+    """An order on its way; threads hand it on, the event loop waits for `finish`."""
+
+    on_done: "Callable[[Task, Outcome], None]"  # called once, by whichever thread finishes it
     on_end: Callable[[], None]  # called once, when it holds nothing any more
     pixels: int = 0  # taken from the budget
     picture: npt.NDArray[np.uint8] | None = None  # (H, W, C)
@@ -85,7 +91,7 @@ class Task:
             run = self._run
         if run is not None and isinstance(outcome, Failure):
             run.stop_if_unwanted()
-        self.on_done(outcome)
+        self.on_done(self, outcome)
         return True
 
     def end(self) -> bool:
