@@ -39,6 +39,15 @@ def test_tasks_come_out_in_the_order_in_which_they_came():
     assert [take(queue) for _ in tasks] == [[task] for task in tasks]
 
 
+def test_one_that_is_given_up_is_taken_out_once_and_the_others_stay():
+    first, given_up, last = tasks = [task_of(1), task_of(1), task_of(1)]
+    queue = filled(tasks)
+    assert queue.discard(given_up)
+    assert not queue.discard(given_up)
+    assert [take(queue) for _ in range(3)] == [[first], [last], []]
+    assert not queue.discard(first)  # a worker has it
+
+
 def test_an_empty_queue_gives_nothing_after_the_patience():
     started = time.monotonic()
     assert take(BatchQueue(), 0.05) == []

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ KINDS: Mapping[str, str] = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+log = logging.getLogger(__name__)
 Mask = Annotated[MaskForm, Query(description="COCO run lengths, a PNG of class indexes, or none")]
 Heat = Annotated[bool, Query(description="a picture of the probability of a defect too")]
 
@@ -74,6 +76,7 @@ async def reload(request: Request) -> Response:
         found = await asyncio.to_thread(service.models.reload)
     except DefectsegError as error:
         service.count_reload("rejected", None)
+        log.error("model rejected", extra={"code": "MODEL_REJECTED", "detail": str(error)})
         raise Failure("MODEL_REJECTED") from error
     service.count_reload("ok", found)
     return JSONResponse(describe_model(service, found))
