@@ -35,6 +35,7 @@ UNUSABLE |= {"MODEL_OUTPUT_INVALID", "HTTP_413"}
 # and these that it is still being written, or that the service chokes on it.
 DOUBTFUL = {"EMPTY_FILE", "UNSUPPORTED_IMAGE", "IMAGE_CORRUPT", "INFERENCE_FAILED", "INTERNAL"}
 DOUBTFUL |= {"DEADLINE_EXCEEDED"}
+OF_THE_DRIVE = {errno.ENOSPC, errno.EROFS, errno.EIO, errno.ESTALE, errno.EDQUOT}
 PATIENCE = 5  # looks at a doubtful picture before it has failed
 LONGEST_PAUSE_S = 30
 NAME_BYTES = 240  # of a sorted picture; file systems allow 255, and .json comes after it
@@ -120,7 +121,7 @@ class Watcher:
             pass  # somebody else took it
         except (ServiceError, OSError) as error:
             code = error.code if isinstance(error, ServiceError) else "FILE_SYSTEM"
-            self._is_troubled |= code not in DOUBTFUL
+            self._is_troubled |= code not in DOUBTFUL and not is_of_one_file(error)
             tell("kept", file=name, code=code, message=str(error))
         finally:
             seen.is_taken = False
@@ -245,6 +246,11 @@ def move(source: Path, place: Path) -> None:
         source.replace(place)
     else:
         source.unlink()
+
+
+def is_of_one_file(error: Exception) -> bool:
+    """Whether the file system refused this picture alone, and not because of the drive."""
+    return isinstance(error, OSError) and error.errno not in OF_THE_DRIVE
 
 
 def tell(event: str, **facts: str) -> None:

@@ -381,3 +381,18 @@ def test_a_drive_without_hard_links_is_sorted_into_all_the_same(
     assert first.read_bytes() == second.read_bytes()
     assert note_of(second) == note
     assert not (tmp_path / "a.png").exists()
+
+
+def test_files_that_cannot_be_sorted_hold_up_no_other(tmp_path: Path, service: LiveService):
+    """Their folder cannot be made: a file has its name."""
+    camera = tmp_path / "camera"
+    for number in range(5):
+        write_painted(camera / f"blocked/{number}.png", CRACK)
+    for verdict in ("accept", "reject", "review"):
+        (tmp_path / "sorted" / verdict).mkdir(parents=True)
+        (tmp_path / "sorted" / verdict / "blocked").write_text("in the way")
+    write_painted(camera / "later.png", CRACK)
+    with watching(service.url, tmp_path) as run:
+        run.wait_for(lambda: run.told(event="sorted", file="later.png"))
+        assert run.told(event="kept", code="FILE_SYSTEM")
+        assert len(list((camera / "blocked").iterdir())) == 5

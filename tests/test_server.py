@@ -18,6 +18,8 @@ import httpx
 import pytest
 from PIL import Image
 
+from defectseg.errors import ModelFileError
+from defectseg.service.server import refuse_missing
 from drawn_model import paint, write_model
 from live_service import CODE, LiveService, read_log, serving
 from raw_http import parse, read_all, read_reply
@@ -333,3 +335,8 @@ def answers(url: str) -> bool:
         return httpx.get(url).status_code == 200
     except httpx.ConnectError:
         return False
+
+
+def test_a_model_that_cannot_be_looked_at_is_a_model_fault(tmp_path: Path):
+    with pytest.raises(ModelFileError, match="File name too long"):
+        refuse_missing(tmp_path / ("x" * 300))

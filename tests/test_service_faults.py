@@ -92,6 +92,8 @@ def test_a_run_without_an_end_does_not_keep_the_service_from_stopping(tmp_path: 
         assert service.stop() == 0
         assert time.monotonic() - started < 9
         assert service.events("drain timeout")
+        assert wire.read().code == "DRAINING"
+        assert [line["code"] for line in service.events("request")][-1] == "DRAINING"
 
 
 # The disk and the log

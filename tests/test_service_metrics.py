@@ -35,6 +35,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "model_output_invalid_total": (),
     "verdicts_total": ("verdict",),
     "defects_total": ("defect_class",),
+    "picture_failures_total": ("code",),
     "picture_brightness": (),
     "picture_contrast": (),
     "workers": (),

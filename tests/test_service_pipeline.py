@@ -13,7 +13,7 @@ from PIL import Image
 
 from defectseg.service.codes import Failure
 from defectseg.service.pipeline import call_in
-from defectseg.service.service import Service
+from defectseg.service.service import STALE_S, Service
 from defectseg.service.task import Order, Outcome, Reply, Task, Wish
 from defectseg.service.times import Times
 from drawn_model import NOT_A_NUMBER, paint
@@ -309,3 +309,13 @@ def test_what_is_told_after_the_loop_has_ended_is_told_to_nobody():
     loop.close()
     call_in(loop, told.append, 1)
     assert told == []
+
+
+@in_loop
+async def test_a_thread_that_is_stuck_in_a_picture_shows():
+    async with running(deadline_s=0.1) as service:
+        assert service.pipeline.busy_s() == 0
+        assert service.is_alive()
+        service.pipeline._busy[0] = time.monotonic() - 0.1 - STALE_S
+        assert not service.is_alive()
+        service.pipeline._busy.clear()

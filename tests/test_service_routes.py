@@ -219,6 +219,16 @@ async def test_only_who_has_the_token_may_load_the_model_again(given: str | None
 
 
 @in_loop
+async def test_a_token_may_have_any_letters():
+    token = "pässwörter-lang-genug"
+    async with running(admin_token=token) as service:
+        sent = f"Bearer {token}".encode().decode("latin-1")  # the bytes that curl sends
+        headers = {"authorization": sent}
+        call = await Call("/v1/model/reload", headers=headers).push(b"").run(service)
+        assert call.status == 200
+
+
+@in_loop
 async def test_a_model_is_loaded_again_or_rejected_while_the_earlier_one_goes_on(
     tmp_path: Path | None = None,
 ):

@@ -99,6 +99,12 @@ def test_a_secret_is_never_shown(environment: pytest.MonkeyPatch):
     assert "0123456789abcdef" not in repr(settings)
 
 
+@pytest.mark.parametrize("address", ["", "localhost:4318", "ftp://localhost"])
+def test_an_address_for_traces_that_is_none_is_told(environment: pytest.MonkeyPatch, address: str):
+    environment.setenv("DEFECTSEG_OTLP_ENDPOINT", address)
+    assert fault().startswith(f"DEFECTSEG_OTLP_ENDPOINT is {address!r}; expected")
+
+
 def test_a_variable_far_from_any_setting_is_named_alone(environment: pytest.MonkeyPatch):
     environment.setenv("defectseg_xyzzy", "1")
     assert fault() == "defectseg_xyzzy: there is no such setting"

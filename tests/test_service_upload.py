@@ -54,6 +54,13 @@ def told(parts: list[Part]) -> list[tuple[str, str | None, bytes]]:
 BODY = form(("image_id", None, "naïve".encode()), ("image", "a b.png", b"\x89PNG\r\n--xy\r\n--"))
 
 
+def test_a_file_whose_name_comes_encoded_alone_is_a_file():
+    body = BODY.replace(b'filename="a b.png"', b"filename*=UTF-8''a%20b.png")
+    assert body != BODY
+    [file] = files_of(read(body), "image")
+    assert file.take_content() == b"\x89PNG\r\n--xy\r\n--"
+
+
 def test_files_and_fields_come_out_as_they_were_sent():
     parts = read(BODY)
     assert field_of(parts, "image_id") == "naïve"

@@ -78,6 +78,9 @@ class Admission:
             await self._app(scope, body.receive, answer.send)
         except Failure as failure:
             await answer.fail(failure)
+        except asyncio.CancelledError:  # the process ends before the request does
+            visit.code = "DRAINING"
+            raise
         except ClientGoneError:
             visit.code = "CLIENT_GONE"
             self._gate.metrics.client_gone_total.inc()

@@ -136,6 +136,8 @@ async def analyze(
     try:  # none of this waits: no task is left alone before it
         outcomes = await wait(request, futures, tasks, deadline)
         visit.times += [found.times for found in outcomes if isinstance(found, Reply)]
+        for failure in [found for found in outcomes if isinstance(found, Failure)]:
+            service.metrics.picture_failures_total.labels(failure.code).inc()
         return outcomes
     finally:
         for task in tasks:

@@ -71,6 +71,9 @@ class Metrics:
     def _add_pictures(self) -> None:
         self.verdicts_total = self._counter("verdicts", "pictures by verdict", "verdict")
         self.defects_total = self._counter("defects", "defects by class", "defect_class")
+        self.picture_failures_total = self._counter(
+            "picture_failures", "pictures without a verdict, those of batches too", "code"
+        )
         self.brightness = self._histogram("picture_brightness", "mean grey / 255", SHARES)
         self.contrast = self._histogram("picture_contrast", "deviation of grey / 255", SHARES)
 

@@ -11,6 +11,7 @@ from defectseg.data.picture import DAMAGED, FORMATS, decode_picture, read_header
 from defectseg.data.pillow_warnings import WARNINGS
 from defectseg.errors import PictureError
 from defectseg.service.codes import Failure
+from defectseg.service.guard import refuse_costly
 from defectseg.service.sides import read_sides
 
 SAMPLES = 64  # rows and columns that brightness is read from, at the most
@@ -34,6 +35,10 @@ def read_size(content: bytes, limits: Limits) -> tuple[int, int]:
     """
     if not content:
         raise Failure("EMPTY_FILE")
+    refuse_costly(content)
+    sides = read_sides(content)  # a header with EXIF behind its pixels is read only after them
+    if sides and sides[0] * sides[1] > limits.max_pixels:
+        refuse_dimensions(*sides, limits)
     try:
         width, height = read_header(content).size
     except PictureError as error:

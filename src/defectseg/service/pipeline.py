@@ -6,6 +6,7 @@ last. Each stage first asks whether the task is still wanted.
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,7 @@ class Pipeline:
         self._settings = settings
         self._metrics = metrics
         self._tasks: set[Task] = set()  # all that have not ended
+        self._busy: dict[int, float] = {}  # threads that decode or encode, and since when
         self._budget = PixelBudget(settings.pixels_in_flight)
         self._decoders = ThreadPoolExecutor(settings.decoders, "decode")
         self._encoders = ThreadPoolExecutor(settings.decoders, "encode")
@@ -67,13 +69,22 @@ class Pipeline:
     def stop(self) -> None:
         """End all threads; what is not done is dropped."""
         self.workers.stop()
-        for task in list(self._tasks):
-            task.finish(Failure("DRAINING"))
+        self.give_up()
         self.workers.join(STOP_S)
         self._decoders.shutdown(wait=False, cancel_futures=True)
         self._encoders.shutdown(wait=False, cancel_futures=True)
         for task in list(self._tasks):
             self._end(task, Failure("DRAINING"))
+
+    def give_up(self) -> None:
+        """Tell all that wait that this instance is stopping."""
+        for task in list(self._tasks):
+            task.finish(Failure("DRAINING"))
+
+    def busy_s(self) -> float:
+        """For how long a thread has been decoding or encoding one picture; 0 = none is."""
+        began = list(self._busy.values())
+        return time.monotonic() - min(began) if began else 0.0
 
     def tend(self) -> int:
         """Replace inference threads that died; how many that were."""
@@ -130,6 +141,7 @@ class Pipeline:
     def _stage(self, work: Callable[[Task], Outcome | None], task: Task) -> None:
         """Do one stage of a task that is still wanted; then it is handed on, or ends."""
         outcome: Outcome | None = Failure("INTERNAL")
+        self._busy[threading.get_ident()] = time.monotonic()
         try:
             if task.is_worth_going_on():
                 outcome = work(task)
@@ -141,6 +153,7 @@ class Pipeline:
         except Exception:
             log.exception("a stage failed", extra={"request_id": task.request_id})
         finally:
+            del self._busy[threading.get_ident()]
             if outcome is not None:
                 self._end(task, outcome)
 

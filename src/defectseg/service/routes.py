@@ -132,7 +132,7 @@ def refuse_stranger(service: Service, request: Request) -> None:
     token = service.settings.admin_token
     given = request.headers.get("authorization", "")
     expected = f"Bearer {token.get_secret_value()}" if token else ""
-    if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
+    if not expected or not hmac.compare_digest(given.encode("latin-1"), expected.encode()):
         raise Failure("UNAUTHORIZED", headers={"WWW-Authenticate": "Bearer"})
 
 

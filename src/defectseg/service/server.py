@@ -77,7 +77,11 @@ def open_all(settings: Settings) -> tuple[ModelHolder, socket.socket]:
 
 def refuse_missing(path: Path) -> None:
     """Raises: ModelFileError: There is no model; says how to get one."""
-    if not path.exists():
+    try:
+        is_there = path.exists()
+    except OSError as error:
+        raise ModelFileError(f"{path}: {error.strerror}; name a file that can be read") from error
+    if not is_there:
         raise ModelFileError(
             f"{path}: no such file; `make run` makes models/unet.onnx, "
             "`dvc pull models/unet.onnx` fetches it, --model names another one"
@@ -201,6 +205,8 @@ class Life:
             await asyncio.sleep(POLL_S)
         if self._service.in_flight:
             log.error("drain timeout", extra={"in_flight": self._service.in_flight})
+            self._service.pipeline.give_up()
+            await asyncio.sleep(POLL_S)  # their clients are told before the connections close
         self._server.should_exit = True
 
     async def _stop(self) -> None:
@@ -210,6 +216,9 @@ class Life:
                 await self._service.stop()
         except TimeoutError:
             log.error("threads did not end", extra={"seconds": STOP_S})
+            self._exit(1)
+        if self._service.pipeline.busy_s():
+            log.error("a decoder did not end")
             self._exit(1)
         log.info("stopped")
 

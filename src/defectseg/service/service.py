@@ -89,9 +89,11 @@ class Service:
         self.in_flight -= 1
 
     def is_alive(self) -> bool:
-        """Whether every inference thread moved lately."""
+        """Whether every inference thread moved lately, and no other is stuck in a picture."""
         oldest = self.settings.deadline_s + STALE_S
         workers = self.pipeline.workers
+        if self.pipeline.busy_s() >= oldest:
+            return False
         return all(workers.heartbeat_age(place) < oldest for place in range(len(workers.all)))
 
     def refuse_unready(self) -> None:

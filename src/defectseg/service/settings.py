@@ -81,7 +81,9 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="of the log")
     otlp_endpoint: str | None = Field(
-        None, description="where to send traces, such as http://host:4318/v1/traces (extra: otel)"
+        None,
+        pattern="^https?://.",
+        description="where to send traces, such as http://host:4318/v1/traces (extra: otel)",
     )
 
     @field_validator("cors_origins", mode="before")

@@ -1,6 +1,6 @@
 """Bytes of a picture in, the sides that its header names out: decoders open none without a pixel.
 
-Only asked where a decoder has refused a picture, to tell why.
+Asked before a decoder is, and where it has refused a picture, to tell why.
 """
 
 import struct

@@ -113,6 +113,8 @@ class Upload:
             part.name = options.get(b"name", b"").decode("utf-8", errors="replace")
             if b"filename" in options:
                 part.filename = options[b"filename"].decode("utf-8", errors="replace")
+            elif b"filename*" in self._header[1].lower():  # RFC 5987, which the parser leaves out
+                part.filename = ""
 
     def _refuse_too_many(self) -> None:
         files = sum(part.filename is not None for part in self.parts)
