@@ -267,7 +267,7 @@ def test_ten_defects_of_a_large_picture_fit_into_a_megabyte(service: LiveService
 
 
 def test_a_flat_picture_at_the_limit_is_served(service: LiveService):
-    told = told_by(ask(service.port, upload(flat_png(5000, 4999), path="/v1/analyze?mask=none")))
+    told = told_by(ask(service.port, upload(flat_png(4000, 3999), path="/v1/analyze?mask=none")))
     assert told["verdict"] == "accept"
 
 

@@ -1,5 +1,6 @@
 """The log: a line of JSON for whatever is said, and nothing that goes wrong with it matters."""
 
+import gc
 import json
 import logging
 import os
@@ -145,6 +146,7 @@ def test_an_error_is_told_with_its_cause_and_without_a_path(path: Path):
 
 
 def test_what_others_say_comes_out_the_same_way(path: Path):
+    gc.collect()  # what other tests left open warns when it goes
     with logged(path) as found:
         logging.getLogger("uvicorn.error").warning("cannot read %s", "/srv/models/unet.onnx")
         logging.getLogger("uvicorn.error").info("left out")
