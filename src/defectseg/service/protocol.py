@@ -46,7 +46,7 @@ class HttpConnection(Connection):
             self.expect_head()
 
     def _ignore_upgrade(self, rest: bytes) -> None:
-        self.parser = parse_body(self, self.headers)
+        self.parser = parse_body(self, list(self.scope["headers"]))
         try:
             self.parser.feed_data(rest)
         except httptools.HttpParserError as error:
