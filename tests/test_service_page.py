@@ -261,7 +261,7 @@ def test_the_facts_name_the_model_the_request_and_every_stage(shown: Shown, serv
     [request_id] = [event["request_id"] for event in service.log() if "a.png" in str(event)][-1:]
     assert request_id in facts
     shown.page.click("#model summary")
-    for word in ("crack", "blowhole", "0.60", "0.80", "drawn", model["sha256"], "25 million"):
+    for word in ("crack", "blowhole", "0.60", "0.80", "drawn", model["sha256"], "16 million"):
         assert word in shown.text("#model-card")
 
 
