@@ -97,3 +97,4 @@ bench: setup ## the benchmarks: training, the pipeline's growth, inference, pred
 	python benchmarks/predict.py
 	python benchmarks/service_install.py
 	python benchmarks/service_memory.py
+	@echo "python benchmarks/service.py needs its peers first: see its --help"
