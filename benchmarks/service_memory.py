@@ -22,7 +22,7 @@ from service_process import Launch, Server, free_port
 
 RESULTS = Path("benchmarks/results/service_memory.json")
 CODE = "from defectseg.cli import app; app()"
-ROWS = ((1, 0.2), (32, 0.2), (1, 3.0), (16, 3.0), (1, 12.0), (4, 12.0), (2, 16.0))  # at once, MP
+ROWS = ((1, 0.2), (32, 0.2), (1, 3.0), (16, 3.0), (1, 12.0), (4, 12.0), (2, 15.9))  # at once, MP
 READY = b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n"
 PATIENCE_S = 120
 SPECK = 40  # px: a side of what is drawn as a defect
