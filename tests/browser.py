@@ -24,6 +24,7 @@ DROP = """async ([files, kind]) => {
     : new ClipboardEvent("paste", { ...told, clipboardData: transfer });
   document.body.dispatchEvent(event);
 }"""
+REST_MS = 60
 PIXEL = """async ([x, y]) => {
   for (let k = 0; k < 2; k++) await new Promise(requestAnimationFrame);
   const canvas = document.getElementById("canvas");
@@ -71,7 +72,11 @@ class Shown:
 
     def pixel(self, x: float, y: float) -> tuple[int, int, int]:
         """The colour on the screen in the middle of a pixel of the picture."""
-        red, green, blue = self.page.evaluate(PIXEL, [x, y])
+        before = None
+        while (found := self.page.evaluate(PIXEL, [x, y])) != before:
+            before = found  # the page may still be finding its place: wait until it rests
+            self.page.wait_for_timeout(REST_MS)
+        red, green, blue = found
         return red, green, blue
 
     def scale(self) -> float:
