@@ -4,16 +4,15 @@ Every reply that is no success leaves here in one envelope, with the request's i
 """
 
 import asyncio
-import json
 import logging
 import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
-from defectseg.service.codes import CODES, RETRY_AFTER_S, Failure, to_envelope
+from defectseg.service.codes import Failure
 from defectseg.service.metrics import Metrics
+from defectseg.service.refusal import make_request_id, to_reply
 from defectseg.service.settings import Settings
 from defectseg.service.tracing import Tracer
 from defectseg.service.visit import ClientGoneError, Slot, Visit
@@ -193,14 +192,7 @@ class Answer:
         self._visit.code = failure.code
         if self._visit.status:
             return
-        content = json.dumps(to_envelope(failure, self._visit.request_id)).encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(content)).encode()),
-        ]
-        if CODES[failure.code].retryable:
-            headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
-        headers += [(k.lower().encode(), v.encode()) for k, v in failure.headers.items()]
+        headers, content = to_reply(failure, self._visit.request_id)
         await self.send(
             {"type": "http.response.start", "status": failure.status, "headers": headers}
         )
@@ -220,4 +212,4 @@ def take_id(scope: MutableMapping[str, Any]) -> str:
             given: str = value.decode("latin-1")
             if WELL_FORMED_ID.fullmatch(given):
                 return given
-    return secrets.token_hex(8)
+    return make_request_id()

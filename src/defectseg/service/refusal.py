@@ -1,4 +1,4 @@
-"""A failure in, the whole reply out: for what the app never saw or could not answer."""
+"""A failure in, its reply out: the one envelope, and whole for what the app could not answer."""
 
 import json
 import secrets
@@ -14,18 +14,27 @@ def make_request_id() -> str:
     return secrets.token_hex(8)
 
 
-def to_answer(failure: Failure, request_id: str) -> tuple[int, Headers, bytes]:
-    """The status, the headers and the envelope; the connection ends after it."""
+def to_reply(failure: Failure, request_id: str) -> tuple[Headers, bytes]:
+    """The headers of a failure's own, and the envelope."""
     content = json.dumps(to_envelope(failure, request_id)).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
+    ]
+    if CODES[failure.code].retryable:
+        headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+    headers += [(name.lower().encode(), value.encode()) for name, value in failure.headers.items()]
+    return headers, content
+
+
+def to_answer(failure: Failure, request_id: str) -> tuple[int, Headers, bytes]:
+    """The status, the headers and the envelope; the connection ends after it."""
+    headers, content = to_reply(failure, request_id)
+    headers += [
         (b"x-request-id", request_id.encode()),
         (b"x-content-type-options", b"nosniff"),
         (b"connection", b"close"),
     ]
-    if CODES[failure.code].retryable:
-        headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
     return failure.status, headers, content
 
 
