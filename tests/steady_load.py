@@ -11,6 +11,7 @@ from http_sockets import Answer, Wire, ask, request, upload
 
 PAUSE_S = 0.005  # of a client between two pictures
 PROBE_S = 0.05
+PROBES = 3  # that must fail one after the other
 
 
 @dataclass
@@ -90,7 +91,9 @@ class Load:
 
 
 def probe(load: Load) -> None:
-    """Do as a balancer: ask /ready again and again, and send nothing more once it says no."""
-    while ask(load.port, request("/ready")).status == 200:
+    """Do as a balancer: ask /ready again and again, and send nothing more once it is out."""
+    failed = 0
+    while failed < PROBES:
+        failed = 0 if ask(load.port, request("/ready")).status == 200 else failed + 1
         time.sleep(PROBE_S)
     load.may_send.clear()
