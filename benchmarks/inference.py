@@ -30,9 +30,10 @@ from tqdm import tqdm
 from defectseg.data.split import read_split
 from defectseg.data.tile import read_tiles
 from defectseg.files import write_json
+from defectseg.machine import cpu_flags
 from defectseg.network.unet import load_unet
 from defectseg.pixels import TEXTURE_PLANES
-from machine import cpu_flags, describe_machine
+from machine import describe_machine
 from peak import measure_peaks
 from profiles import convolution_share, profile_onnxruntime, profile_openvino
 from served import CONTENDERS, FILES, answer

@@ -43,13 +43,11 @@ RUN = """
 import os, signal, sys
 from pathlib import Path
 
-from dvclive import Live
-
 from defectseg.data.split import Split
 from defectseg.data.tile import read_tiles
 from defectseg.determinism import ComputeParams, set_up
-from defectseg.network.training import train_model
-from defectseg.network.learner import Logs
+from defectseg.network.checkpoint import remove_checkpoint
+from defectseg.network.training import ModelFiles, open_logs, train_model
 from test_learner import TRAIN, VALID
 from tiny import train_params
 
@@ -69,13 +67,11 @@ os.chdir(folder)
 device = set_up(ComputeParams(seed=0, threads=1, device="cpu"))
 split = Split(dict.fromkeys(TRAIN, "train") | dict.fromkeys(VALID, "valid"))
 params = train_params(resume=resume == "True")
-with (
-    Live("logs", dvcyaml=None, save_dvc_exp=False) as live,
-    Live("speed", dvcyaml=None, save_dvc_exp=False) as speed,
-):
-    logs = Logs(live, speed, Path("models/checkpoint"))
-    weights = Path("models/unet.safetensors")
-    train_model(read_tiles(Path(tiles)), split, params, 0, device, logs, weights)
+checkpoint = Path("models/checkpoint")
+with open_logs(Path("logs"), Path("speed"), checkpoint) as logs:
+    files = ModelFiles(Path("models/unet.safetensors"), Path("models/unet.run.json"))
+    train_model(read_tiles(Path(tiles)), split, params, 0, device, logs, files)
+remove_checkpoint(checkpoint)
 """
 NEVER = ("", "", 0)
 MOMENTS = {  # what happens, to which file, for the how manieth time
@@ -83,6 +79,7 @@ MOMENTS = {  # what happens, to which file, for the how manieth time
     "between the third checkpoint and its log": ("open", "valid_loss.tsv", 5),
     "before the weights are there": ("os.rename", "models/unet.safetensors", 1),
     "between weights and JSON": ("os.rename", "models/unet.json", 1),
+    "between JSON and record": ("os.rename", "models/unet.run.json", 1),
     "before the checkpoint is removed": ("os.remove", CHECKPOINT, 1),
 }
 LAST = dict.fromkeys(list(MOMENTS)[2:], 3)  # epochs from which a run goes on, counted from 0
@@ -107,10 +104,11 @@ def run(
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    """What a run wrote, but for its speed, which is never the same twice."""
+    """What a run wrote, but for its speed and its record, which are never the same twice."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     names = {path.relative_to(folder).as_posix(): path for path in files}
-    return {n: path.read_bytes() for n, path in names.items() if not n.startswith("speed/")}
+    varying = ("speed/", "models/unet.run.json")
+    return {n: path.read_bytes() for n, path in names.items() if not n.startswith(varying)}
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,10 @@ PICTURES = (
     scored("...", "..2", score=1 / 3, surface="s2", verdict="review"),
     scored("...", "...", surface="s3"),
 )
+PER_IMAGE = (
+    "id,class,surface,sha256,tp,fp,fn,score,verdict,said,"
+    "regions,found_iou30,found_iou50,false_regions,confusion"
+)
 METRICS = {"iou_crack": 0.25, "iou_blowhole": None}
 CURVES = {
     "valid": [CurvePoint(1.0, 1.0, None), CurvePoint(0.5, 0.25, None)],
@@ -45,23 +49,23 @@ def test_every_picture_has_one_row(tmp_path: Path):
     write_per_image(tmp_path / "per_image.csv", PICTURES)
     ids = [picture.tile.id for picture in PICTURES]
     assert lines(tmp_path / "per_image.csv") == [
-        "id,class,surface,tp,fp,fn,score,verdict,said",
-        f"{ids[0]},crack,s1,1,1,1,0.750000,reject,crack",
-        f"{ids[1]},clean,s2,0,1,0,0.333333,review,blowhole",
-        f"{ids[2]},clean,s3,0,0,0,0.000000,accept,clean",
+        PER_IMAGE,
+        f"{ids[0]},crack,s1,,1,1,1,0.75,reject,crack,1,1,1,1,0 1 0 1 1 0 0 0 0",
+        f"{ids[1]},clean,s2,,0,1,0,{1 / 3!r},review,blowhole,0,0,0,1,2 0 1 0 0 0 0 0 0",
+        f"{ids[2]},clean,s3,,0,0,0,0.0,accept,clean,0,0,0,0,3 0 0 0 0 0 0 0 0",
     ]
 
 
 def test_a_part_without_pictures_has_a_table_without_rows(tmp_path: Path):
     write_per_image(tmp_path / "per_image.csv", [])
-    assert lines(tmp_path / "per_image.csv") == ["id,class,surface,tp,fp,fn,score,verdict,said"]
+    assert lines(tmp_path / "per_image.csv") == [PER_IMAGE]
 
 
 def test_a_comma_in_a_class_or_a_surface_stays_in_its_column(tmp_path: Path):
     tile = drawn_tile("1", kind="riss, fein", surface='a"b', tile_id="t")
     odd = scored("1", "1")
     write_per_image(tmp_path / "t.csv", [type(odd)(**{**vars(odd), "tile": tile})])
-    assert lines(tmp_path / "t.csv")[1].startswith('t,"riss, fein","a""b",1,0,0,')
+    assert lines(tmp_path / "t.csv")[1].startswith('t,"riss, fein","a""b",,1,0,0,')
 
 
 def test_actual_and_predicted_classes_stand_side_by_side(tmp_path: Path):

@@ -3,6 +3,7 @@
 DefectsegError
 ├── ParamsError          params.yaml does not say what a stage needs
 ├── PackagesError        the installed packages are not those of requirements.txt
+├── DependencyError      what a stage depends on changed while it ran
 ├── DataError            the pictures or masks cannot be used
 │   ├── PictureError     the bytes of one picture or mask cannot be used
 │   ├── SourceError      a source cannot be opened, downloaded or unpacked safely
@@ -12,7 +13,11 @@ DefectsegError
 ├── TrainingError        the training cannot start or go on
 ├── ModelFileError       a model file is missing, damaged or of another kind
 ├── ModelOutputError     a model gave something that is no probability
-└── ExportError          the model may not be shipped: a gate failed, or the graph says otherwise
+├── ExportError          the model may not be shipped: a gate failed, or the graph says otherwise
+├── RevisionError        git or DVC cannot give what a revision has
+├── StorageError         the storage cannot be started or reached
+├── ComparisonError      two revisions cannot be compared
+└── RegistryError        a model may not be registered or promoted, or is not registered
 
 A message says what came, what was expected and what to do.
 """
@@ -32,6 +37,10 @@ class ParamsError(DefectsegError):
 
 class PackagesError(DefectsegError):
     """The installed packages are not those of requirements.txt."""
+
+
+class DependencyError(DefectsegError):
+    """What a stage depends on changed while it ran."""
 
 
 class DataError(DefectsegError):
@@ -84,3 +93,19 @@ class ModelOutputError(DefectsegError):
 
 class ExportError(DefectsegError):
     """The model may not be shipped: a gate failed, or the graph says otherwise."""
+
+
+class RevisionError(DefectsegError):
+    """git or DVC cannot give what a revision has."""
+
+
+class StorageError(DefectsegError):
+    """The storage cannot be started or reached."""
+
+
+class ComparisonError(DefectsegError):
+    """Two revisions cannot be compared."""
+
+
+class RegistryError(DefectsegError):
+    """A model may not be registered or promoted, or is not registered."""

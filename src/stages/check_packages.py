@@ -7,8 +7,8 @@ sys.path.append(
     str(Path(__file__).parents[1])
 )  # outside .venv nobody else knows where defectseg is
 
+import defectseg.stage
 from defectseg.packages import OnMismatch, check_packages, read_packages
-from defectseg.stage import run_stage
 
 PROJECT = Path("pyproject.toml")
 EXTRA = "pipeline"
@@ -34,4 +34,4 @@ def read_on_mismatch() -> OnMismatch:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    defectseg.stage.run_stage(main)

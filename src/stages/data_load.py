@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+import defectseg.stage
 from defectseg.data.load import LoadParams, Places, load_tiles
 from defectseg.params import read_params
-from defectseg.stage import run_stage
 
 PLACES = Places(
     tiles=Path("data/tiles"),
@@ -29,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    defectseg.stage.run_stage(main)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import defectseg.stage
 from defectseg.data.split import (
     SplitParams,
     describe_split,
@@ -12,7 +13,6 @@ from defectseg.data.split import (
 from defectseg.data.tile import read_tiles
 from defectseg.files import write_json
 from defectseg.params import read_params
-from defectseg.stage import run_stage
 
 TILES = Path("data/tiles")
 SPLIT = Path("data/split.csv")
@@ -32,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    defectseg.stage.run_stage(main)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import defectseg.stage
 from defectseg.data.split import read_split
 from defectseg.data.tile import read_tiles
 from defectseg.determinism import ComputeParams, set_up
@@ -12,7 +13,6 @@ from defectseg.inference.operating_point import neutral_point
 from defectseg.inference.torch_engine import TorchEngine
 from defectseg.network.unet import load_unet
 from defectseg.params import read_params
-from defectseg.stage import run_stage
 
 TILES, SPLIT = Path("data/tiles"), Path("data/split.csv")
 MODEL, TRAINING = Path("models/unet.safetensors"), Path("metrics/train")
@@ -37,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    defectseg.stage.run_stage(main)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import defectseg.stage
 from defectseg.data.split import read_split
 from defectseg.data.tile import read_tiles
 from defectseg.determinism import ComputeParams, set_up
@@ -10,7 +11,6 @@ from defectseg.export.gates import refuse_failed_gates
 from defectseg.inference.operating_point import read_point
 from defectseg.network.unet import load_unet
 from defectseg.params import read_params
-from defectseg.stage import run_stage
 
 TILES = Path("data/tiles")
 SPLIT = Path("data/split.csv")
@@ -36,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    defectseg.stage.run_stage(main)

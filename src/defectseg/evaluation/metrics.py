@@ -27,27 +27,34 @@ def evaluate_pictures(
 ) -> dict[str, Any]:
     """Every score of a part, and 95 % bootstrap intervals over its surfaces.
 
-    Surfaces are resampled, not pictures: six photographs of one tile are one piece of evidence.
     Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, percentile intervals.
     """
-    table = _Table.of(pictures)
+    table = ScoreTable.of(pictures)
     whole = table.scores(np.ones((1, len(pictures))), classes)
-    surfaces = sorted({picture.tile.surface for picture in pictures})
-    draw = np.random.default_rng(seed)
-    drawn = draw.multinomial(len(surfaces), np.full(len(surfaces), 1 / len(surfaces)), resamples)
-    column = {surface: index for index, surface in enumerate(surfaces)}
-    weights = drawn[:, [column[picture.tile.surface] for picture in pictures]].astype(float)
-    spread = table.scores(weights, classes)
+    surfaces = [picture.tile.surface for picture in pictures]
+    spread = table.scores(resample(surfaces, resamples, seed), classes)
     return {
         "pictures": len(pictures),
-        "surfaces": len(surfaces),
+        "surfaces": len(set(surfaces)),
         **{name: to_number(values[0]) for name, values in whole.items()},
         "interval": {name: _interval(values) for name, values in spread.items()},
     }
 
 
+def resample(surfaces: Sequence[str], resamples: int, seed: int) -> Float:
+    """Weights (B, n) of n pictures in B resamples of their surfaces.
+
+    Surfaces are resampled, not pictures: six photographs of one tile are one piece of evidence.
+    """
+    names = sorted(set(surfaces))
+    draw = np.random.default_rng(seed)
+    drawn = draw.multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)
+    column = {surface: index for index, surface in enumerate(names)}
+    return drawn[:, [column[surface] for surface in surfaces]].astype(float)
+
+
 @dataclass(frozen=True)
-class _Table:
+class ScoreTable:
     """The pictures as arrays, so that all resamples are one matrix product."""
 
     confusion: Float  # (n, M, M)
@@ -61,8 +68,8 @@ class _Table:
     found: Float  # (n, 4): true regions, found at IoU 0.3, at 0.5, false regions
 
     @staticmethod
-    def of(pictures: Sequence[ScoredPicture]) -> "_Table":
-        return _Table(
+    def of(pictures: Sequence[ScoredPicture]) -> "ScoreTable":
+        return ScoreTable(
             confusion=np.stack([picture.confusion for picture in pictures]).astype(float),
             dice=np.array([picture.dice for picture in pictures]),
             score=np.array([picture.score for picture in pictures]),

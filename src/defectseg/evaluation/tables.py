@@ -14,18 +14,27 @@ from defectseg.evaluation.scored import ScoredPicture
 from defectseg.evaluation.slices import Slice
 from defectseg.files import write_csv
 
-PER_IMAGE = ("id", "class", "surface", "tp", "fp", "fn", "score", "verdict", "said")
+PER_IMAGE = (
+    *("id", "class", "surface", "sha256", "tp", "fp", "fn", "score", "verdict", "said"),
+    *("regions", "found_iou30", "found_iou50", "false_regions", "confusion"),
+)
 
 
 def write_per_image(path: Path, pictures: Sequence[ScoredPicture]) -> None:
-    """One row a picture: pixels of any defect against background, its score and verdict."""
+    """One row a picture, from which every score can be computed again.
+
+    tp, fp, fn: pixels of any defect against background; confusion: the counts (1 + K, 1 + K),
+    row by row; sha256: of the picture and its mask.
+    """
     rows = []
     for picture in pictures:
         overlap = any_defect(picture.confusion)
         counts = [int(overlap.tp), int(overlap.fp), int(overlap.fn)]
-        tile, score = picture.tile, f"{picture.score:.6f}"
-        known = [tile.id, tile.defect_class, tile.surface]
-        rows.append([*known, *counts, score, picture.verdict, picture.said])
+        tile, score = picture.tile, repr(float(picture.score))
+        known = [tile.id, tile.defect_class, tile.surface, tile.sha256]
+        matrix = " ".join(str(int(count)) for count in picture.confusion.ravel())
+        said = [score, picture.verdict, picture.said]
+        rows.append([*known, *counts, *said, *astuple(picture.found), matrix])
     write_csv(path, PER_IMAGE, rows)
 
 

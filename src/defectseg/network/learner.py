@@ -91,6 +91,7 @@ class Trained:
 
     network: torch.nn.Module
     progress: Progress
+    epochs: int  # of this process; fewer than all where an earlier one was interrupted
 
 
 def train_unet(
@@ -117,6 +118,7 @@ def train_unet(
     fresh: tuple[Progress, dict[str, torch.Tensor]] = (Progress(fingerprint), {})
     resumed = load_checkpoint(logs.checkpoint, fingerprint) if params.resume else fresh
     progress, tensors = resumed
+    epochs_before = progress.epoch + 1
     scores = ValidScores(train.tiles.classes)
     best = without_prefix("best", tensors)
     keeper = Keeper(scores, progress, best, logs.checkpoint, params.patience)
@@ -126,7 +128,8 @@ def train_unet(
     learn.add_cbs([Prepare(params.augment, sampler, seed), scores, keeper, log, bar])
     _fit(learn, params, progress, tensors)
     network.load_state_dict(keeper.best)
-    return Trained(network.to(memory_format=torch.contiguous_format).eval(), progress)
+    epochs = progress.epoch + 1 - epochs_before
+    return Trained(network.to(memory_format=torch.contiguous_format).eval(), progress, epochs)
 
 
 def _fit(

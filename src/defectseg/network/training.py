@@ -1,17 +1,40 @@
 """Split tiles in, a model file out: the stage train, in order."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from dvclive import Live
 
 from defectseg.data.split import Split
 from defectseg.data.tile import TileSet
-from defectseg.network.checkpoint import remove_checkpoint
+from defectseg.files import write_json
 from defectseg.network.decoded import decode_tiles
 from defectseg.network.learner import Logs, TrainParams, train_unet
 from defectseg.network.unet import ModelInfo, save_unet
 from defectseg.provenance import code_digest, package_version
+from defectseg.run_record import describe_run, measure_run
+
+ALONE: dict[str, Any] = {"dvcyaml": None, "save_dvc_exp": False}  # those are DVC's to write
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where a training writes its result."""
+
+    weights: Path  # and the JSON beside them
+    record: Path  # what the training ran on and what it cost
+
+
+@contextmanager
+def open_logs(losses: Path, speed: Path, checkpoint: Path) -> Iterator[Logs]:
+    """Inside, a training logs into two folders and leaves its checkpoint in a third."""
+    with Live(losses, **ALONE) as live, Live(speed, **ALONE) as fast:
+        yield Logs(live, fast, checkpoint)
 
 
 def train_model(
@@ -21,24 +44,25 @@ def train_model(
     seed: int,
     device: torch.device,
     logs: Logs,
-    weights: Path,
+    files: ModelFiles,
 ) -> ModelInfo:
     """Train on the train part, choose the best epoch on the valid part, save.
 
-    The checkpoint goes only when the model is written: a run that is killed before resumes.
+    The checkpoint stays: who knows that the result counts removes it.
     """
     size, channels = params.image_size, params.network.in_channels
     train, valid = tiles.only(split.ids("train")), tiles.only(split.ids("valid"))
     code, data = code_digest(), tiles.digest()
-    trained = train_unet(
-        decode_tiles(train, size, channels, "train"),
-        decode_tiles(valid, size, channels, "valid"),
-        params,
-        logs,
-        fingerprint(params, seed, code, data, split),
-        device,
-        seed,
-    )
+    with measure_run() as meter:
+        trained = train_unet(
+            decode_tiles(train, size, channels, "train"),
+            decode_tiles(valid, size, channels, "valid"),
+            params,
+            logs,
+            fingerprint(params, seed, code, data, split),
+            device,
+            seed,
+        )
     info = ModelInfo(
         network=params.network,
         classes=tiles.classes,
@@ -48,8 +72,9 @@ def train_model(
         code_digest=code,
         package_version=package_version(),
     )
-    save_unet(trained.network, info, weights)
-    remove_checkpoint(logs.checkpoint)
+    save_unet(trained.network, info, files.weights)
+    facts = {"data_digest": data, "code_digest": code, "epochs": trained.epochs}
+    write_json(files.record, describe_run(meter, device, **facts))
     return info
 
 
