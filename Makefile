@@ -27,7 +27,7 @@ setup: .venv/installed ## make .venv with the pinned packages of requirements.tx
 
 .venv/tools: .venv/installed requirements-service.txt
 	pip install --constraint requirements.txt --constraint requirements-service.txt \
-		--editable '.[dev,service,otel]'
+		--editable '.[dev,service,otel,storage]'
 	touch $@
 
 run: setup ## run the pipeline on synthetic tiles: data, split, training, scores, ONNX (minutes)

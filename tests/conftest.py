@@ -16,6 +16,7 @@ import yaml
 from PIL import Image
 
 from defectseg.data.load import LoadParams
+from ran_project import Clone, run_project
 
 SIZE = (80, 72)  # width and height of a drawn picture, px
 
@@ -205,3 +206,9 @@ def _range_start(state: FileServer) -> int:
     if not (state.allows_ranges and same and "range" in asked):
         return 0
     return int(asked["range"].removeprefix("bytes=").partition("-")[0]) + state.range_shift
+
+
+@pytest.fixture(scope="session")
+def ran_project(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A project in which the tiny pipeline has run; copy it by `copy_project`, do not change it."""
+    return run_project(tmp_path_factory.mktemp("ran"), tmp_path_factory.mktemp("home"))

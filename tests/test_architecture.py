@@ -36,6 +36,12 @@ LAYERS = (
     {"evaluation"},
     {"export"},
     {"service"},
+    {"storage"},
+    {"revisions"},
+    {"experiments"},
+    {"comparison"},
+    {"verification"},
+    {"registry"},
     {"commands"},
     {"cli"},
 )

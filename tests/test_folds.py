@@ -17,8 +17,7 @@ from typer.testing import CliRunner
 from defectseg.cli import app
 from defectseg.commands.folds import describe_folds, describe_progress, format_folds
 from defectseg.errors import DataError
-from defectseg.evaluation.experiments import Queue, ask
-from defectseg.evaluation.folds import (
+from defectseg.experiments.folds import (
     Fold,
     ScoreSpread,
     check_folds,
@@ -27,6 +26,7 @@ from defectseg.evaluation.folds import (
     parse_fold,
     summarise_folds,
 )
+from defectseg.experiments.queue import Queue, ask
 
 SCORES: dict[str, Any] = {
     "pictures": 48,

@@ -3,98 +3,17 @@
 import csv
 import io
 import json
-import os
-import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from conftest import write_class_folders
+from ran_project import STAGES, Clone, copy_project, stages_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-ROOT = Path(__file__).parents[1]
-STAGES = ["check_packages", "data_load", "data_split", "train", "evaluate", "export"]
-TINY: dict[str, dict[str, Any]] = {
-    "compute": {"device": "cpu"},
-    "data_load": {
-        "synthetic": {
-            "seed": 7,
-            "pictures": 20,
-            "clean_fraction": 0.3,
-            "width": [96, 120],
-            "height": [96, 120],
-        }
-    },
-    "data_split": {"folds": 3},
-    "train": {
-        "image_size": 64,
-        "epochs": 2,
-        "pictures_per_epoch": 16,
-        "batch_size": 4,
-        "network": {
-            "encoder": "tu-test_resnet",
-            "encoder_weights": None,
-            "decoder_channels": [16, 8, 8, 4, 4],
-            "in_channels": 1,
-        },
-    },
-    "evaluate": {"bootstrap": 100, "gallery": 1, "gates": {}},
-    "export": {"calibration_pictures": 2},
-}
-
-
-@dataclass(frozen=True)
-class Clone:
-    """A clone of this repository in which the pipeline has run once and is committed."""
-
-    folder: Path
-    environment: dict[str, str]
-
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the clone, whatever its status."""
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
-
-    def out_of(self, *command: str) -> str:
-        """What a command writes that must succeed."""
-        done = self.run(*command)
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    def repro(self) -> list[str]:
-        """The stages that `dvc repro` runs."""
-        return stages_run(self.out_of("dvc", "repro"))
-
-    def change(self, **sections: Any) -> None:
-        """Change params, such as train={"epochs": 1}."""
-        params = self.folder / "params.yaml"
-        content = yaml.safe_load(params.read_text(encoding="utf-8"))
-        for section, values in sections.items():
-            content[section] |= values
-        params.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-
-    def json_of(self, path: str) -> Any:
-        """The content of a JSON file."""
-        return json.loads((self.folder / path).read_text(encoding="utf-8"))
-
-
-def stages_run(output: str) -> list[str]:
-    return re.findall(r"^Running stage '(\w+)'", output, flags=re.MULTILINE)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -103,41 +22,17 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """The clone after its first `dvc repro`."""
-    folder, home = tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("home")
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, names.split("\0")):
-        if (ROOT / name).is_file() and name != "dvc.lock":
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(home),
-        "DVC_SITE_CACHE_DIR": str(home / "dvc"),
-        "HF_HUB_OFFLINE": "1",
-    }
-    clone = Clone(folder, environment)
-    clone.change(**TINY)
-    for name, value in (("user.name", "Tester"), ("user.email", "tester@example.com")):
-        clone.out_of("git", "config", "--global", name, value)
-    clone.out_of("git", "init", "--quiet")
-    clone.out_of("git", "add", "--all")
-    clone.out_of("git", "commit", "--quiet", "-m", "Take the files of this repository")
-    assert clone.repro() == STAGES
-    clone.out_of("git", "add", "--all")
-    clone.out_of("git", "commit", "--quiet", "-m", "Run the pipeline")
-    return clone
+def own(ran_project: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A copy for the tests of this file."""
+    return copy_project(ran_project, tmp_path_factory.mktemp("clone"))
 
 
 @pytest.fixture
-def clone(ran: Clone) -> Iterator[Clone]:
-    """The clone, as it was after its first run; what a test changes is taken back."""
-    yield ran
-    ran.out_of("git", "reset", "--quiet", "--hard")
-    ran.out_of("dvc", "checkout", "--force", "--quiet")
+def clone(own: Clone) -> Iterator[Clone]:
+    """The project, as it was after its first run; what a test changes is taken back."""
+    yield own
+    own.out_of("git", "reset", "--quiet", "--hard")
+    own.out_of("dvc", "checkout", "--force", "--quiet")
 
 
 def test_every_stage_writes_what_it_promises(clone: Clone):

@@ -11,8 +11,7 @@ import typer
 from defectseg.commands.failing import explain_failure
 from defectseg.commands.table import format_table, write_report
 from defectseg.errors import DataError
-from defectseg.evaluation.experiments import WAITING, Queue, find_experiments, read_queue
-from defectseg.evaluation.folds import (
+from defectseg.experiments.folds import (
     Fold,
     ScoreSpread,
     check_folds,
@@ -20,6 +19,7 @@ from defectseg.evaluation.folds import (
     read_fold,
     summarise_folds,
 )
+from defectseg.experiments.queue import WAITING, Queue, find_experiments, read_queue
 
 POLL = 5.0  # seconds between two looks at the queue
 PATIENCE = 60.0  # seconds for a worker to start, or to note down that it has finished

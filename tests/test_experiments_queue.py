@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from defectseg.errors import DataError
-from defectseg.evaluation.experiments import (
+from defectseg.experiments.queue import (
     Experiment,
     Queue,
     ask,

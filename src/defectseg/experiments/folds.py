@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from scipy import stats
 
 from defectseg.errors import DataError
-from defectseg.evaluation.experiments import Experiment
+from defectseg.experiments.queue import Experiment
 
 CONFIDENCE = 0.95
 METRICS = "metrics/evaluate.json"

@@ -6,18 +6,17 @@ own (seen on dvc 3.67.1), so files are read from git.
 """
 
 import re
-import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from defectseg.errors import DataError
+from defectseg.revisions.process import ask
 
 NAME = re.compile(r"[A-Za-z0-9][\w-]*")  # of a group of experiments: part of a name in git
 REF = re.compile(r"refs/exps/(?P<head>[0-9a-f]{2})/(?P<rest>[0-9a-f]{38})/(?P<name>[^/\s]+)")
 WAITING = frozenset({"Queued", "Running"})
 TASK = re.compile(r"^[0-9a-f]{7}\s+(?P<name>\S+)\s.*\s(?P<status>\w+)$", re.MULTILINE)
 WORKERS = re.compile(r"^Worker status: (\d+) active, (\d+) idle$", re.MULTILINE)
-TIMEOUT = 120  # seconds that git or DVC may take to say something
 
 
 @dataclass(frozen=True)
@@ -101,30 +100,3 @@ def parse_queue(text: str) -> Queue:
         raise DataError(f"`dvc queue status` says nothing of workers, but: {text[:200]!r}")
     tasks = tuple((match["name"], match["status"]) for match in TASK.finditer(text))
     return Queue(tasks, int(workers[1]) + int(workers[2]))
-
-
-def ask(*command: str) -> str:
-    """What a command writes.
-
-    Raises:
-        DataError: It cannot be run, fails or takes too long; says what it wrote.
-    """
-    said = " ".join(command)
-    try:
-        done = _run(command)
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as error:
-        raise DataError(f"`{said}` cannot be run: {error}") from error
-    if done.returncode:
-        raise DataError(f"`{said}` failed: {done.stderr.strip()[-500:]}")
-    return done.stdout
-
-
-def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=TIMEOUT,
-        check=False,
-    )
