@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from defectseg.errors import RevisionError
+from defectseg.params import describe_faults
 
 LOCK = "dvc.lock"
 
@@ -63,6 +64,7 @@ def parse_lock(text: str, name: str) -> Lock:
     try:
         return Lock.model_validate(yaml.safe_load(text) or {})
     except (yaml.YAMLError, ValidationError, RecursionError) as error:
+        fault = describe_faults(LOCK, error) if isinstance(error, ValidationError) else error
         raise RevisionError(
-            f"the {LOCK} of {name} is damaged: {error}; `dvc repro` writes it anew"
+            f"the {LOCK} of {name} is damaged: {fault}; `dvc repro` writes it anew"
         ) from error
