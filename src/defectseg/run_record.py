@@ -124,8 +124,12 @@ def describe_run(meter: Meter, device: torch.device, **facts: Any) -> dict[str, 
 
 
 def read_git() -> dict[str, Any]:
-    """The commit that is checked out, and whether tracked files differ from it; None: no git."""
-    revision, changes = ask_git("rev-parse", "HEAD"), ask_git("status", "--porcelain", "-uno")
+    """The commit that is checked out, and whether tracked files differ from it; None: no git.
+
+    dvc.lock does not count: DVC writes it after each stage.
+    """
+    revision = ask_git("rev-parse", "HEAD")
+    changes = ask_git("status", "--porcelain", "-uno", "--", ".", ":(exclude)dvc.lock")
     return {"revision": revision, "is_changed": None if changes is None else bool(changes)}
 
 
