@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from defectseg.errors import DataError
+from defectseg.errors import DataError, RevisionError
 from defectseg.experiments.queue import (
     Experiment,
     Queue,
@@ -65,12 +65,32 @@ def test_the_queue_tells_the_status_of_each_experiment_and_the_workers():
         ("cv-10", "Queued"),
         ("other", "Queued"),
     )
-    assert queue.workers == 3
+    assert (queue.workers, queue.active) == (3, 1)
 
 
 def test_an_empty_queue_has_no_tasks():
     text = "No experiment tasks in the queue.\n\nWorker status: 0 active, 0 idle\n"
     assert parse_queue(text) == Queue((), 0)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "workers", "active", "is_stuck"),
+    [
+        (["Success", "Failed"], 0, 0, False),
+        (["Running", "Queued"], 1, 1, False),
+        (["Running", "Queued"], 0, 0, True),  # the worker was killed
+        (["Running", "Running"], 1, 1, True),  # one of two was killed
+        (["Queued"], 0, 0, True),  # none was started
+        (["Queued"], 1, 0, False),  # one begins
+    ],
+)
+def test_a_queue_for_which_nobody_works_is_stuck(
+    statuses: list[str], workers: int, active: int, is_stuck: bool
+):
+    tasks = tuple((f"cv-{number}", status) for number, status in enumerate(statuses))
+    queue = Queue(tasks, workers, active)
+    assert queue.is_stuck is is_stuck
+    assert queue.is_waiting is (statuses[0] in {"Running", "Queued"})
 
 
 def test_something_else_is_no_queue():
@@ -140,16 +160,16 @@ def test_an_experiment_gives_the_files_that_git_tracks(repository: Path):
     add_experiment("cv-0")
     experiment = find_experiments("cv")[0]
     assert experiment.read("params.yaml") == "a: 1\n"
-    with pytest.raises(DataError, match=r"`git show .*:none` failed: .*none"):
+    with pytest.raises(RevisionError, match=r"`git show .*:none` failed: .*none"):
         experiment.read("none")
 
 
 def test_outside_of_git_the_message_is_that_of_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match=r"failed: .*not a git repository"):
+    with pytest.raises(RevisionError, match=r"failed: .*not a git repository"):
         find_experiments("cv")
 
 
 def test_a_command_that_does_not_exist_is_named():
-    with pytest.raises(DataError, match=r"`defectseg-none x` cannot be run: .*No such file"):
+    with pytest.raises(RevisionError, match=r"`defectseg-none x` cannot be run: .*No such file"):
         ask("defectseg-none", "x")

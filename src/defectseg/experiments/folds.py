@@ -94,7 +94,7 @@ def parse_fold(name: str, number: int, metrics: str, params: str) -> Fold:
     """
     try:
         scores = TypeAdapter(dict[str, Score]).validate_python(
-            {key: value for key, value in json.loads(metrics).items() if _is_score(key, value)}
+            {key: value for key, value in json.loads(metrics).items() if is_score(key, value)}
         )
         known = yaml.safe_load(params)
         split = _SplitSection.model_validate(known["data_split"])
@@ -110,8 +110,9 @@ def parse_fold(name: str, number: int, metrics: str, params: str) -> Fold:
     return Fold(name, flatten(known), scores)
 
 
-def _is_score(name: str, value: Any) -> bool:
-    return name not in COUNTS and not isinstance(value, dict)
+def is_score(name: str, value: Any) -> bool:
+    """Whether an entry of metrics/evaluate.json is a score."""
+    return name not in COUNTS and not isinstance(value, dict | list)  # intervals, gates
 
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

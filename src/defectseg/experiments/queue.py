@@ -6,7 +6,7 @@ own (seen on dvc 3.67.1), so files are read from git.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from defectseg.errors import DataError
@@ -31,7 +31,7 @@ class Experiment:
         """A text file as the experiment left it, if git tracks it.
 
         Raises:
-            DataError: It has no such file.
+            RevisionError: It has no such file.
         """
         return ask("git", "show", f"{self.ref}:{path}")
 
@@ -42,6 +42,21 @@ class Queue:
 
     tasks: tuple[tuple[str, str], ...]  # name, status: Queued, Running, Success or Failed
     workers: int
+    active: int = 0  # workers that run a task
+
+    @property
+    def is_waiting(self) -> bool:
+        """Some experiment has not come to its end."""
+        return any(status in WAITING for _, status in self.tasks)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Nobody works for some experiment: a worker was never started, or was killed.
+
+        DVC goes on to call an experiment Running whose worker was killed (seen on dvc 3.67.1).
+        """
+        running = sum(status == "Running" for _, status in self.tasks)
+        return self.active < running or (self.is_waiting and not self.workers)
 
     def named(self, names: Iterable[str], statuses: Iterable[str]) -> tuple[str, ...]:
         """Those of some experiments that have one of the statuses, sorted."""
@@ -56,22 +71,36 @@ def find_experiments(prefix: str) -> dict[int, Experiment]:
     experiment that was made last.
 
     Raises:
-        DataError: The prefix can be no name, or git cannot be asked.
+        DataError: The prefix can be no name.
+        RevisionError: git cannot be asked.
     """
     if not NAME.fullmatch(prefix):
         raise DataError(f"{prefix!r} is no prefix; use letters, digits, _ and -, such as cv")
-    here = ask("git", "rev-parse", "--verify", "HEAD").strip()
-    lines = ask("git", "for-each-ref", "--sort=committerdate", "--format=%(refname)", "refs/exps")
-    found = [one for line in lines.splitlines() if (one := to_experiment(line))]
     numbered = {
         one: int(number[1])
-        for one in found
+        for one in list_experiments()
         if (number := re.fullmatch(rf"{re.escape(prefix)}-(\d{{1,4}})", one.name))
     }
-    baselines = [one.baseline for one in numbered]
-    chosen = here if here in baselines or not baselines else baselines[-1]
-    ours = {number: one for one, number in numbered.items() if one.baseline == chosen}
+    ours = {numbered[one]: one for one in of_one_baseline(list(numbered))}
     return dict(sorted(ours.items()))
+
+
+def list_experiments() -> list[Experiment]:
+    """Every experiment that succeeded, the last made last.
+
+    Raises:
+        RevisionError: git cannot be asked.
+    """
+    lines = ask("git", "for-each-ref", "--sort=committerdate", "--format=%(refname)", "refs/exps")
+    return [one for line in lines.splitlines() if (one := to_experiment(line))]
+
+
+def of_one_baseline(found: Sequence[Experiment]) -> list[Experiment]:
+    """Those of the commit that is checked out, or if it has none, of the last one's baseline."""
+    here = ask("git", "rev-parse", "--verify", "HEAD").strip()
+    baselines = [one.baseline for one in found]
+    chosen = here if here in baselines or not baselines else baselines[-1]
+    return [one for one in found if one.baseline == chosen]
 
 
 def to_experiment(ref: str) -> Experiment | None:
@@ -84,7 +113,7 @@ def read_queue() -> Queue:
     """Ask DVC for its queue.
 
     Raises:
-        DataError: DVC cannot be asked.
+        RevisionError: DVC cannot be asked.
     """
     return parse_queue(ask("dvc", "queue", "status"))
 
@@ -99,4 +128,4 @@ def parse_queue(text: str) -> Queue:
     if workers is None:
         raise DataError(f"`dvc queue status` says nothing of workers, but: {text[:200]!r}")
     tasks = tuple((match["name"], match["status"]) for match in TASK.finditer(text))
-    return Queue(tasks, int(workers[1]) + int(workers[2]))
+    return Queue(tasks, int(workers[1]) + int(workers[2]), int(workers[1]))

@@ -23,11 +23,13 @@ def ask(*command: str, folder: Path | None = None, timeout: float | None = TIMEO
     return ask_bytes(*command, folder=folder, timeout=timeout).decode("utf-8", "replace")
 
 
-def ask_bytes(*command: str, folder: Path | None = None, timeout: float | None = TIMEOUT) -> bytes:
-    """As `ask`, as it comes."""
+def ask_bytes(
+    *command: str, folder: Path | None = None, timeout: float | None = TIMEOUT, given: bytes = b""
+) -> bytes:
+    """As `ask`, as it comes; `given` is what the command reads."""
     said = " ".join(command)
     try:
-        done = _run(command, folder, timeout)
+        done = _run(command, folder, timeout, given)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RevisionError(f"`{said}` cannot be run: {error}") from error
     if done.returncode:
@@ -37,12 +39,12 @@ def ask_bytes(*command: str, folder: Path | None = None, timeout: float | None =
 
 
 def _run(
-    command: Sequence[str], folder: Path | None, timeout: float | None
+    command: Sequence[str], folder: Path | None, timeout: float | None, given: bytes
 ) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         command,
         cwd=folder,
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         timeout=timeout,
         check=False,

@@ -1,10 +1,11 @@
 """A name (a commit, a branch, a tag, an experiment, the workspace) in, its files out.
 
 What git tracks is read from git. What DVC tracks is taken from the cache or, where it is not there,
-from the remote; each single file is compared with the hash that dvc.lock gives it.
+from the remote; each file and folder is compared with the hash that dvc.lock gives it.
 """
 
 import hashlib
+import json
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,10 +58,11 @@ class Revision:
         place = folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         with_dvc(self, locked, place)
-        if not locked.is_folder and md5_of(place) != locked.md5:
+        if md5_of(place) != locked.md5:
             raise RevisionError(
                 f"{path} at {self.name} is damaged: its MD5 is not {locked.md5}, as {LOCK} has it; "
-                "delete that file from .dvc/cache, then `dvc fetch` takes it from the remote again"
+                "delete it from .dvc/cache, then `dvc fetch` takes it from the remote again; "
+                "where the remote itself has it so, `defectseg storage check` finds it"
             )
         return place
 
@@ -114,6 +116,15 @@ def is_cached(locked: LockedFile, system: Any) -> bool:
 
 
 def md5_of(path: Path) -> str:
-    """The MD5 by which DVC knows a file."""
+    """The MD5 by which DVC knows a file, or a folder: then that of the list of its files."""
+    if path.is_dir():
+        names = {file.relative_to(path).as_posix(): file for file in path.rglob("*")}
+        listed = [
+            {"md5": md5_of(names[name]), "relpath": name}
+            for name in sorted(names)
+            if names[name].is_file()
+        ]
+        text = json.dumps(listed, sort_keys=True).encode()
+        return f"{hashlib.md5(text, usedforsecurity=False).hexdigest()}.dir"
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
