@@ -12,7 +12,8 @@ MAGNETIC_DIGEST := d2601c3c228c0b4d340c8dae4216c25798bf4ff6339d1fe13fbfb23ad1667
 SET ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run magnetic-tiles cv model serve test check openapi pins bench
+.PHONY: help setup run magnetic-tiles cv sweep experiments storage storage-stop verify reproduce \
+	compare register promote model serve test check openapi pins bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +59,60 @@ cv: setup ## cross-validation: every fold as a DVC experiment, JOBS=… at once,
 	done
 	dvc queue start -j $(JOBS)
 	@defectseg folds --wait
+
+# A small grid: lists of values, comma separated. NAME-1, NAME-2, … are the experiments.
+GRID = -S train.learning_rate=0.001,0.002,0.004 -S train.defect_fraction=0.5,0.7
+NAME = sweep
+
+sweep: setup ## queue every point of GRID=… as an experiment, run JOBS=… at once, then one table
+	@defectseg experiments --check $(NAME)
+	dvc exp run --queue --name $(NAME) $(GRID) $(SET)
+	dvc queue start -j $(JOBS)
+	@defectseg experiments --wait
+
+experiments: setup ## the experiments of this commit, sorted, each against the baseline
+	@defectseg experiments
+
+# The storage of a laptop. In production the remote `storage` is a bucket: docs/operations.md.
+FOLDER =
+PORT =
+
+.venv/storage: .venv/installed
+	pip install --constraint requirements.txt --editable '.[storage]'
+	touch $@
+
+storage: .venv/storage ## start an S3 server here for dvc push and pull; FOLDER=…, PORT=…
+	@defectseg storage start $(if $(FOLDER),--folder '$(FOLDER)') $(if $(PORT),--port $(PORT))
+
+storage-stop: setup ## stop it; what it keeps stays
+	@defectseg storage stop $(if $(FOLDER),--folder '$(FOLDER)')
+
+# What `make verify` runs again, and by how much a number may differ.
+REV = HEAD
+EPSILON = 1e-6
+
+verify: setup ## run REV=… again in a clean clone: the same bytes, within EPSILON, or different?
+	@defectseg verify '$(REV)' --epsilon $(EPSILON)
+
+reproduce: setup ## pull what is missing and check every hash against dvc.lock; runs nothing
+	@defectseg reproduce
+
+BASE = main
+
+compare: setup ## is this better or worse than BASE=…? metrics/compare/index.html has all of it
+	@defectseg compare '$(BASE)' --markdown metrics/compare/compare.md \
+		--html metrics/compare/index.html
+
+VERSION =
+STAGE = prod
+UNVERIFIED =
+
+register: setup ## give the model of REV=… a VERSION=v1.0.0
+	@defectseg model register '$(VERSION)' --rev '$(REV)'
+
+promote: setup ## put VERSION=… (else the last) into STAGE=…, if gates, verify and compare agree
+	@defectseg model promote '$(STAGE)' $(if $(VERSION),'$(VERSION)') \
+		$(if $(UNVERIFIED),--unverified '$(UNVERIFIED)')
 
 # The service has an environment of its own, without torch and DVC.
 MODEL = $(or $(DEFECTSEG_MODEL),models/unet.onnx)

@@ -41,6 +41,10 @@ class TopCommands(LazyGroup):
         "bench": "defectseg.commands.bench",
         "scores": "defectseg.commands.scores",
         "folds": "defectseg.commands.folds",
+        "experiments": "defectseg.commands.experiments",
+        "compare": "defectseg.commands.compare",
+        "verify": "defectseg.commands.verify",
+        "reproduce": "defectseg.commands.reproduce",
     }
 
 
@@ -55,20 +59,54 @@ class DataCommands(LazyGroup):
     }
 
 
+class ModelCommands(LazyGroup):
+    """`defectseg model …`."""
+
+    modules: ClassVar[dict[str, str]] = {
+        "register": "defectseg.commands.model.register",
+        "promote": "defectseg.commands.model.promote",
+        "show": "defectseg.commands.model.show",
+        "list": "defectseg.commands.model.list",
+        "fetch": "defectseg.commands.model.fetch",
+        "rollback": "defectseg.commands.model.rollback",
+    }
+
+
+class StorageCommands(LazyGroup):
+    """`defectseg storage …`."""
+
+    modules: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("start", "stop", "status", "check"), "defectseg.commands.storage"
+    )
+
+
+class LockCommands(LazyGroup):
+    """`defectseg lock …`."""
+
+    modules: ClassVar[dict[str, str]] = {
+        "check": "defectseg.commands.lock.check",
+        "merge": "defectseg.commands.lock.merge",
+    }
+
+
+GROUPS: tuple[tuple[str, type[LazyGroup], str], ...] = (
+    ("data", DataCommands, "Check, compare and export pictures and their labels."),
+    ("model", ModelCommands, "Give models versions, put them into stages, get them from there."),
+    ("storage", StorageCommands, "A real S3 storage on this machine for data and models."),
+    ("lock", LockCommands, "Check and merge dvc.lock."),
+)
+
+
 def build_app() -> typer.Typer:
-    """Every command, those about data below `defectseg data`."""
+    """Every command, those about data below `defectseg data` and so on."""
     top = typer.Typer(
         cls=TopCommands,
         no_args_is_help=True,
         add_completion=False,
         help="Defect segmentation that can be trusted.",
     )
-    data = typer.Typer(
-        cls=DataCommands,
-        no_args_is_help=True,
-        help="Check, compare and export pictures and their labels.",
-    )
-    top.add_typer(data, name="data")
+    for name, group, text in GROUPS:
+        top.add_typer(typer.Typer(cls=group, no_args_is_help=True, help=text), name=name)
     return top
 
 

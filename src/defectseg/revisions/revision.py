@@ -94,6 +94,10 @@ def open_revision(name: str, root: Path = Path()) -> Revision:
 
 def with_dvc(revision: Revision, locked: LockedFile, place: Path) -> None:
     """Copy an out of a commit to a place, by DVC; says so where it comes from the remote."""
+    from botocore.exceptions import (  # type: ignore[import-untyped]  # neither is an OSError
+        BotoCoreError,
+        ClientError,
+    )
     from dvc.api import DVCFileSystem  # type: ignore[import-untyped]  # takes half a second
     from dvc.exceptions import DvcException  # type: ignore[import-untyped]
     from dvc_data.index import DataIndexError
@@ -103,7 +107,7 @@ def with_dvc(revision: Revision, locked: LockedFile, place: Path) -> None:
         if not is_cached(locked, system):
             print(f"fetching {locked.path} of {revision.name} from the remote", file=sys.stderr)
         system.get(locked.path, str(place), recursive=locked.is_folder)
-    except (DvcException, DataIndexError, OSError) as error:
+    except (DvcException, DataIndexError, BotoCoreError, ClientError, OSError) as error:
         raise RevisionError(
             f"{locked.path} at {revision.name} cannot be had: {error}; it is not in the cache "
             "here. Is the storage reachable (docs/operations.md), and was it pushed (`dvc push`)?"
