@@ -102,7 +102,7 @@ BASE = main
 
 compare: setup ## is this better or worse than BASE=…? metrics/compare/index.html has all of it
 	@defectseg compare '$(BASE)' --markdown metrics/compare/compare.md \
-		--html metrics/compare/index.html
+		--html metrics/compare/index.html --json metrics/compare/compare.json
 
 VERSION =
 STAGE = prod
@@ -151,6 +151,7 @@ bench: setup ## the benchmarks: training, the pipeline's growth, inference, pred
 	python benchmarks/pixel_path.py
 	python benchmarks/engine_choices.py
 	python benchmarks/predict.py
+	python benchmarks/compare.py
 	python benchmarks/service_install.py
 	python benchmarks/service_memory.py
 	@echo "python benchmarks/service.py needs its peers first: see its --help"

@@ -208,6 +208,15 @@ def _range_start(state: FileServer) -> int:
     return int(asked["range"].removeprefix("bytes=").partition("-")[0]) + state.range_shift
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whichever test comes first waits for the project that has run; on a busy machine minutes."""
+    for item in items:
+        if "ran_project" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+            if not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(900))
+
+
 @pytest.fixture(scope="session")
 def ran_project(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A project in which the tiny pipeline has run; copy it by `copy_project`, do not change it."""

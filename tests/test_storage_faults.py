@@ -172,7 +172,7 @@ def test_a_server_killed_in_a_push_has_no_half_object(project: StoredProject):
 
 
 def test_a_server_killed_in_a_pull_leaves_no_half_file(project: StoredProject, tmp_path: Path):
-    name = add_big(project.clone, "large", 8 * BIG)
+    name = add_big(project.clone, "large", 2 * BIG)
     project.clone.out_of("dvc", "push")
     commit(project.clone, "Add a large file")
     second = project.colleague(tmp_path / "second")

@@ -34,6 +34,17 @@ def open_objects(root: Path) -> Iterator[Any]:
     Raises:
         StorageError: What is inside could not reach the storage.
     """
+    from dvc.repo import Repo  # type: ignore[import-untyped]
+
+    remote = read_remote(root)
+    place = f"{remote.url} at {remote.endpoint}" if remote.endpoint else remote.url
+    with explain_refusal(place), Repo(str(root)) as repo:
+        yield repo.cloud.get_remote_odb(remote.name)
+
+
+@contextmanager
+def explain_refusal(place: str) -> Iterator[None]:
+    """Turn what S3's client raises into a StorageError that says why and what to do."""
     from botocore.exceptions import (  # type: ignore[import-untyped]
         BotoCoreError,
         HTTPClientError,
@@ -41,13 +52,9 @@ def open_objects(root: Path) -> Iterator[Any]:
         PartialCredentialsError,
         ProfileNotFound,
     )
-    from dvc.repo import Repo  # type: ignore[import-untyped]
 
-    remote = read_remote(root)
-    place = f"{remote.url} at {remote.endpoint}" if remote.endpoint else remote.url
     try:
-        with Repo(str(root)) as repo:
-            yield repo.cloud.get_remote_odb(remote.name)
+        yield
     except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
         raise StorageError(
             f"no credentials for {place}: {_end(error)}; `make storage` for a storage on this "
