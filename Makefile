@@ -18,7 +18,11 @@ SET ?=
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/installed ## make .venv with the pinned packages of requirements.txt
+setup: .venv/installed ## make .venv with the pinned packages; let git merge dvc.lock stage by stage
+	@! git rev-parse --is-inside-work-tree >/dev/null 2>&1 || { \
+		git config merge.dvc-lock.name 'dvc.lock, stage by stage' && \
+		git config merge.dvc-lock.driver "'$(CURDIR)/.venv/bin/defectseg' lock merge %O %A %B" && \
+		git config merge.dvc-lock.recursive binary; }
 
 .venv/installed: requirements.txt pyproject.toml
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
