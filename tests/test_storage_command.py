@@ -66,7 +66,8 @@ def test_stop_tells_what_it_did_and_forgets(project: StoredProject):
     assert record
     assert project.storage("stop", "--forget").stdout.startswith("storage: stopped: ")
     assert "secret" not in (project.clone.folder / ".dvc/config.local").read_text()
-    assert not Path(f"/proc/{record.pid}/cmdline").exists()
+    left = Path(f"/proc/{record.pid}/cmdline")
+    assert not left.exists() or left.read_bytes() == b""  # ended; empty until init collects it
 
 
 def test_another_folder_can_be_given(project: StoredProject, tmp_path: Path):

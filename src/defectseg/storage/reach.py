@@ -47,6 +47,8 @@ def explain_refusal(place: str) -> Iterator[None]:
     """Turn what S3's client raises into a StorageError that says why and what to do."""
     from botocore.exceptions import (  # type: ignore[import-untyped]
         BotoCoreError,
+        ConnectTimeoutError,
+        EndpointConnectionError,
         HTTPClientError,
         NoCredentialsError,
         PartialCredentialsError,
@@ -70,7 +72,7 @@ def explain_refusal(place: str) -> Iterator[None]:
             f"{place}: {_end(error)}; look at the url in .dvc/config; `make storage` makes the "
             "bucket of a storage on this machine, a provider's has to be made there"
         ) from error
-    except HTTPClientError as error:
+    except (ConnectTimeoutError, EndpointConnectionError, HTTPClientError) as error:
         raise StorageError(
             f"nothing answers at {place}: {_end(error)}; `make storage` starts a storage on this "
             "machine, else look at the network"
