@@ -13,7 +13,7 @@ SET ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run magnetic-tiles cv sweep experiments storage storage-stop verify reproduce \
-	compare register promote model serve test check openapi pins bench
+	compare register promote rollback model serve test check hooks openapi pins bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,13 +111,17 @@ compare: setup ## is this better or worse than BASE=…? metrics/compare/index.h
 VERSION =
 STAGE = prod
 UNVERIFIED =
+REASON =
 
-register: setup ## give the model of REV=… a VERSION=v1.0.0
-	@defectseg model register '$(VERSION)' --rev '$(REV)'
+register: setup ## give the model of REV=… a VERSION=v1.0.0; REASON='why' stands in the tag
+	@defectseg model register '$(VERSION)' --rev '$(REV)' --message '$(REASON)'
 
 promote: setup ## put VERSION=… (else the last) into STAGE=…, if gates, verify and compare agree
 	@defectseg model promote '$(STAGE)' $(if $(VERSION),'$(VERSION)') \
-		$(if $(UNVERIFIED),--unverified '$(UNVERIFIED)')
+		--message '$(REASON)' --unverified '$(UNVERIFIED)'
+
+rollback: setup ## put the version before back into STAGE=…
+	@defectseg model rollback '$(STAGE)' --message '$(REASON)'
 
 # The service has an environment of its own, without torch and DVC.
 MODEL = $(or $(DEFECTSEG_MODEL),models/unet.onnx)
@@ -141,6 +145,9 @@ check: .venv/tools ## lint, format and types: what CI runs
 	ruff check
 	ruff format --check
 	mypy
+
+hooks: .venv/tools ## check each commit before it is made
+	pre-commit install
 
 openapi: .venv/tools ## write docs/openapi.json: the service's addresses, as they are now
 	python deploy/write_openapi.py

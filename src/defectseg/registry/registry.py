@@ -64,7 +64,7 @@ class Registry:
         """
         if name in self.versions:
             return Placed(name, self.versions[name])
-        placed = None if VERSION.fullmatch(name) else self.current(name)
+        placed = self.current(name)
         if placed is None:
             versions = ", ".join(self.versions) or "none"
             stages = ", ".join(one for one in self.stages() if self.current(one)) or "none"

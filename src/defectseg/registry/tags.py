@@ -22,7 +22,6 @@ STAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?")
 FORMAT = "%00".join(
     (
         "%(refname:strip=2)",
-        "%(objecttype)",
         "%(*objectname)",
         "%(taggername)",
         "%(taggeremail:trim)",
@@ -74,12 +73,12 @@ def to_event(record: str) -> Event | None:
     """What a tag says; None for one of other things, or one without author and time."""
     from gto.tag import parse_name  # takes a second
 
-    parts = record.split("\0", 6)
+    parts = record.split("\0", 5)
     if len(parts) != FORMAT.count("%00") - 1:
         return None
-    tag, kind, commit, name, email, seconds, message = parts
-    said = parse_name(tag, raise_on_fail=False) if kind == "tag" else None
-    if not said or said.get("name") != ARTIFACT or "action" not in said or not seconds:
+    tag, commit, name, email, seconds, message = parts
+    said = parse_name(tag, raise_on_fail=False) if seconds else None
+    if not said or said.get("name") != ARTIFACT or "action" not in said:
         return None
     return Event(
         tag=tag,
