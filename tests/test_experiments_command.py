@@ -155,10 +155,10 @@ def test_a_sweep_is_one_table_and_what_failed_is_named(clone: Clone):
     (one,) = [row for row in found["experiments"] if row["name"] == "sweep-1"]
     assert one["params"] == {"train.epochs": 1, "train.learning_rate": 0.004}
     assert set(one["verdicts"]) >= {"iou_macro", "escape_rate"}
-    clone.out_of("dvc", "exp", "remove", "sweep-1")
+    clone.out_of("dvc", "exp", "remove", "sweep-1")  # takes it out of the queue's list too
     status, table, said = ask(clone)
     assert (status, table) == (0, "no experiment has succeeded here; `make sweep` runs some\n")
-    assert "done, but their results were removed: sweep-1" in said
+    assert "failed, and in no list of results: sweep-2" in said
 
 
 @pytest.mark.slow
