@@ -104,10 +104,13 @@ def run(
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    """What a run wrote, but for its speed and its record, which are never the same twice."""
+    """What a run wrote, but for its speed and its record, which are never the same twice.
+
+    A run that is killed while it writes the record leaves a part of it, which nobody takes away yet.
+    """
     files = [path for path in folder.rglob("*") if path.is_file()]
     names = {path.relative_to(folder).as_posix(): path for path in files}
-    varying = ("speed/", "models/unet.run.json")
+    varying = ("speed/", "models/unet.run.json", "models/.unet.run.json.")
     return {n: path.read_bytes() for n, path in names.items() if not n.startswith(varying)}
 
 
