@@ -106,7 +106,7 @@ def run(
 def written(folder: Path) -> dict[str, bytes]:
     """What a run wrote, but for its speed and its record, which are never the same twice.
 
-    A run that is killed while it writes the record leaves a part of it, which nobody takes away yet.
+    A run that is killed while it writes the record leaves a part of it, which stays for now.
     """
     files = [path for path in folder.rglob("*") if path.is_file()]
     names = {path.relative_to(folder).as_posix(): path for path in files}
