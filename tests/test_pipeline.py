@@ -145,7 +145,8 @@ def test_an_experiment_is_run_compared_and_taken_back_without_training_again(clo
     clone.out_of("git", "restore", "params.yaml")
     again = clone.out_of("dvc", "repro")
     assert "Stage 'train' is cached - skipping run" in again
-    assert stages_run(again) == ["check_packages", "evaluate", "export"]
+    # DVC knows the run of evaluate if a test before this one has made it look into its cache.
+    assert set(stages_run(again)) - {"evaluate"} == {"check_packages", "export"}
     assert (clone.folder / "models/unet.safetensors").read_bytes() == weights
     assert changed(clone) == set()
 

@@ -1,16 +1,18 @@
 import hashlib
 import os
 import resource
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE, Popen
 
 import pytest
 
+from defectseg.storage.request import endpoint_of
 from defectseg.storage.server import read_record, stop_server
 from ran_project import Clone
+from stalling_relay import stalling_relay
 from storage_project import (
+    LONGEST,
     StoredProject,
     commit,
     flip_byte,
@@ -124,7 +126,6 @@ def test_no_credentials_at_all_are_said(second: Clone):
 
 def test_credentials_come_from_the_environment(project: StoredProject, second: Clone):
     from defectseg.storage.keys import read_keys
-    from defectseg.storage.request import endpoint_of
 
     keys, record = read_keys(project.place.keys), read_record(project.place)
     assert record
@@ -177,12 +178,17 @@ def test_a_server_killed_in_a_pull_leaves_no_half_file(project: StoredProject, t
     commit(project.clone, "Add a large file")
     second = project.colleague(tmp_path / "second")
     cached = second.folder / ".dvc/cache/files/md5" / name[:2]
-    with start_dvc(second, "pull", "large") as pull:
-        wait_until(lambda: bool(parts_in(cached, "*")))
-        pull.send_signal(signal.SIGSTOP)  # else it takes what is in the sockets: all of it
-        project.kill()
-        pull.send_signal(signal.SIGCONT)
-        _, complaint = pull.communicate()
+    record = read_record(project.place)
+    assert record
+    with stalling_relay(record.port, limit=BIG * 7 // 4) as relay:
+        endpoint = ("endpointurl", endpoint_of(relay.port))
+        second.out_of("dvc", "remote", "modify", "--local", "storage", *endpoint)
+        with start_dvc(second, "pull", "large") as pull:
+            assert relay.stalled.wait(LONGEST)
+            wait_until(lambda: any(path.is_file() for path in cached.rglob("*")))
+            project.kill()
+            relay.close()
+            _, complaint = pull.communicate()
     assert pull.returncode != 0
     assert "ERROR: failed to pull" in complaint
     assert not (cached / name[2:]).exists()
