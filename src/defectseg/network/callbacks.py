@@ -17,6 +17,7 @@ from tqdm import tqdm
 from defectseg.confusion import any_defect, iou_by_class, iou_macro
 from defectseg.errors import TrainingError
 from defectseg.network.augment import AugmentParams, augment
+from defectseg.network.average import WeightAverage
 from defectseg.network.checkpoint import (
     Progress,
     optimizer_tensors,
@@ -124,12 +125,14 @@ class Keeper(Callback):
     def __init__(
         self,
         scores: ValidScores,
+        average: WeightAverage,
         progress: Progress,
         best: dict[str, Tensor],
         folder: Path,
         patience: int,
     ) -> None:
         self._scores, self.progress, self.best = scores, progress, best
+        self._average = average
         self._folder, self._patience = folder, patience
 
     def before_epoch(self) -> None:
@@ -165,7 +168,8 @@ class Keeper(Callback):
 
     def _save(self) -> None:
         tensors = {
-            **prefixed("network", self.model.state_dict()),
+            **prefixed("network", self._average.weights()),
+            **prefixed("average", self._average.average),
             **prefixed("best", self.best),
             **prefixed("optimizer", optimizer_tensors(self.opt.opt)),
         }

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from defectseg.determinism import bfloat16_pays
 from defectseg.errors import TrainingError
 from defectseg.network.augment import AugmentParams
+from defectseg.network.average import WeightAverage
 from defectseg.network.callbacks import (
     Bar,
     Bfloat16,
@@ -39,7 +40,7 @@ from defectseg.network.checkpoint import (
 from defectseg.network.decoded import Decoded
 from defectseg.network.loss import LossParams, SegmentationLoss
 from defectseg.network.sampling import RatioSampler, draw_weights
-from defectseg.network.unet import STAGES, NetworkParams, build_unet
+from defectseg.network.unet import STAGES, NetworkParams, build_unet, start_from
 from defectseg.params import Section
 
 SHOWN = 3  # valid pictures drawn after each epoch
@@ -56,6 +57,8 @@ class TrainParams(Section):
     weight_decay: float = Field(ge=0)
     warmup: float = Field(gt=0, lt=1)
     gradient_clip: float = Field(ge=0)
+    weight_average: float = Field(ge=0, lt=1)
+    start_from: str | None
     defect_fraction: float = Field(gt=0, le=1)
     patience: int = Field(ge=0)
     precision: Literal["auto", "float32", "bfloat16"]
@@ -114,18 +117,22 @@ def train_unet(
     pictures = params.pictures_per_epoch or len(train)
     sampler = RatioSampler(weights, pictures, params.batch_size, seed)
     torch.manual_seed(seed)
-    network = build_unet(params.network, len(train.tiles.classes)).to(device)
+    network = build_unet(params.network, len(train.tiles.classes))
+    if params.start_from:
+        start_from(network, Path(params.start_from))
+    network = network.to(device)
     fresh: tuple[Progress, dict[str, torch.Tensor]] = (Progress(fingerprint), {})
     resumed = load_checkpoint(logs.checkpoint, fingerprint) if params.resume else fresh
     progress, tensors = resumed
     epochs_before = progress.epoch + 1
     scores = ValidScores(train.tiles.classes)
     best = without_prefix("best", tensors)
-    keeper = Keeper(scores, progress, best, logs.checkpoint, params.patience)
+    average = WeightAverage(params.weight_average, without_prefix("average", tensors))
+    keeper = Keeper(scores, average, progress, best, logs.checkpoint, params.patience)
     learn = _learner(_loaders(train, valid, sampler, params, device), network, params, device)
     log = EpochLog(keeper, logs.live, logs.speed, valid.some_defects(SHOWN))
     bar = Bar(progress, len(sampler), params.epochs)
-    learn.add_cbs([Prepare(params.augment, sampler, seed), scores, keeper, log, bar])
+    learn.add_cbs([Prepare(params.augment, sampler, seed), average, scores, keeper, log, bar])
     _fit(learn, params, progress, tensors)
     network.load_state_dict(keeper.best)
     epochs = progress.epoch + 1 - epochs_before

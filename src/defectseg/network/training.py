@@ -12,10 +12,11 @@ from dvclive import Live
 
 from defectseg.data.split import Split
 from defectseg.data.tile import TileSet
+from defectseg.errors import TrainingError
 from defectseg.files import write_json
 from defectseg.network.decoded import decode_tiles
 from defectseg.network.learner import Logs, TrainParams, train_unet
-from defectseg.network.unet import ModelInfo, save_unet
+from defectseg.network.unet import ModelInfo, file_digest, save_unet
 from defectseg.provenance import code_digest, package_version
 from defectseg.run_record import describe_run, measure_run
 
@@ -68,6 +69,7 @@ def train_model(
         classes=tiles.classes,
         image_size=size,
         best_epoch=trained.progress.best_epoch,
+        start_digest=start_digest(params),
         data_digest=data,
         code_digest=code,
         package_version=package_version(),
@@ -81,5 +83,20 @@ def train_model(
 def fingerprint(params: TrainParams, seed: int, code: str, data: str, split: Split) -> str:
     """sha256 over all that a training depends on: only a run of the same may resume it."""
     told = [params.model_dump_json(exclude={"resume"}), str(seed), code, data]
+    told.append(start_digest(params) or "")
     told += [",".join(split.ids("train")), ",".join(split.ids("valid"))]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def start_digest(params: TrainParams) -> str | None:
+    """sha256 of the weights that a training goes on from; None where it starts from random ones.
+
+    Raises:
+        TrainingError: `train.start_from` is no file.
+    """
+    if params.start_from is None:
+        return None
+    path = Path(params.start_from)
+    if not path.is_file():
+        raise TrainingError(f"train.start_from: {path}: no such file")
+    return file_digest(path)

@@ -26,6 +26,7 @@ from defectseg.pixels import TEXTURE_PLANES
 
 STAGES = 5  # the encoder halves the picture five times: hence the multiple of 32
 HUB_PATIENCE = 3  # seconds
+HEAD = {"segmentation_head.0.weight", "segmentation_head.0.bias"}  # one plane a class
 
 
 class NetworkParams(Section):
@@ -33,6 +34,7 @@ class NetworkParams(Section):
 
     encoder: str
     encoder_weights: str | None
+    encoder_options: dict[str, int | float | str | tuple[int, ...]] = Field(default={})
     decoder_channels: tuple[int, ...] = Field(min_length=STAGES, max_length=STAGES)
     in_channels: Literal[1, 3]
 
@@ -46,6 +48,7 @@ class ModelInfo(BaseModel):
     classes: tuple[str, ...]  # the K defect classes; probability plane 0 is the background
     image_size: int  # pixels: S of the network's S × S input
     best_epoch: int  # counted from 0
+    start_digest: str | None = None  # sha256 of the weights that training went on from
     data_digest: str  # of the tiles that it was trained on (TileSet.digest)
     code_digest: str  # of the modules that trained it (provenance.code_digest)
     package_version: str
@@ -58,6 +61,11 @@ def build_unet(params: NetworkParams, classes: int) -> torch.nn.Module:
         TrainingError: The encoder does not exist, or its weights cannot be had.
     """
     refuse_unknown_encoder(params.encoder)
+    if params.encoder_options and not params.encoder.startswith("tu-"):
+        raise TrainingError(
+            f"params.yaml: train.network.encoder_options are for timm's encoders, tu-…; "
+            f"{params.encoder!r} takes none"
+        )
     path = weights_path(params.encoder_weights)
     hub: str | bool | None = None if path else params.encoder_weights
     if hub and params.encoder.startswith("tu-"):
@@ -70,7 +78,13 @@ def build_unet(params: NetworkParams, classes: int) -> torch.nn.Module:
                 decoder_channels=params.decoder_channels,
                 in_channels=params.in_channels + TEXTURE_PLANES,
                 classes=1 + classes,
+                **params.encoder_options,
             )
+    except TypeError as error:
+        raise TrainingError(
+            f"params.yaml: train.network.encoder_options: {params.encoder!r} does not take "
+            f"{params.encoder_options}: {error}"
+        ) from error
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise TrainingError(
             f"the encoder {params.encoder!r} with weights {params.encoder_weights!r} cannot be "
@@ -150,6 +164,27 @@ def load_encoder(network: torch.nn.Module, path: Path) -> None:
         raise TrainingError(
             f"train.network.encoder_weights: {path} does not fit this encoder: {error}"
         ) from error
+
+
+def start_from(network: torch.nn.Module, path: Path) -> None:
+    """Load the weights of an earlier training; a head for other classes stays as it was drawn.
+
+    Raises:
+        TrainingError: The file is missing or damaged, or is of another network.
+    """
+    try:
+        state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(f"train.start_from: {path} cannot be read: {error}") from error
+    own = network.state_dict()
+    odd = {name for name in own if name not in state or state[name].shape != own[name].shape}
+    strange = sorted((odd | (state.keys() - own.keys())) - HEAD)
+    if strange:
+        raise TrainingError(
+            f"train.start_from: {path} is of another network: it differs in {len(strange)} "
+            f"tensors, such as {strange[0]}; train.network must be as it was there"
+        )
+    network.load_state_dict({name: state[name] for name in own if name not in odd}, strict=False)
 
 
 def save_unet(network: torch.nn.Module, info: ModelInfo, weights: Path) -> None:

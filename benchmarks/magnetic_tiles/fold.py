@@ -1,0 +1,128 @@
+"""A setting, a fold and a seed in; one trained model, its scored pictures and its facts out.
+
+The rows of the valid and the test part are kept, picture by picture: from them every score and
+every comparison can be computed again. Settings are chosen by the valid rows alone.
+"""
+
+import gzip
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from flips import MirroredMean
+from protocol import Protocol
+from settings import Setting
+
+from defectseg.data.tile import TileSet
+from defectseg.determinism import ComputeParams, set_up
+from defectseg.evaluation.evaluate import choose_on_valid
+from defectseg.evaluation.scored import ScoredPicture, score_part
+from defectseg.evaluation.tables import write_per_image
+from defectseg.files import replace_atomically, write_json
+from defectseg.inference.operating_point import neutral_point
+from defectseg.inference.torch_engine import TorchEngine
+from defectseg.machine import describe_hardware
+from defectseg.network.checkpoint import remove_checkpoint
+from defectseg.network.training import ModelFiles, open_logs, train_model
+from defectseg.network.unet import load_unet
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+PARTS = ("valid", "test")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of the benchmark."""
+
+    setting: str
+    fold: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Such as base/seed-0-fold-3."""
+        return f"{self.setting}/seed-{self.seed}-fold-{self.fold}"
+
+    @property
+    def facts(self) -> Path:
+        """What it cost and how it learnt; written last: where it is, the run is done."""
+        return RESULTS / f"{self.name}.json"
+
+    def rows(self, part: str) -> Path:
+        """The scored pictures of a part."""
+        return RESULTS / f"{self.name}-{part}.csv.gz"
+
+
+def run_fold(
+    run: Run, setting: Setting, protocol: Protocol, compute: ComputeParams, work: Path
+) -> dict[str, Any]:
+    """Train (or resume), choose the operating point on valid, score valid and test, write."""
+    started = time.perf_counter()
+    device = set_up(compute.model_copy(update={"seed": run.seed}))
+    folder = work / "runs" / run.name
+    files = ModelFiles(folder / "unet.safetensors", folder / "unet.run.json")
+    split = protocol.split(run.fold)
+    with open_logs(folder / "train", folder / "speed", folder / "checkpoint") as logs:
+        train_model(protocol.tiles, split, setting.train, run.seed, device, logs, files)
+    remove_checkpoint(folder / "checkpoint")
+    trained = time.perf_counter() - started
+    parts = {part: protocol.tiles.only(split.ids(part)) for part in PARTS}
+    scored = score(files.weights, setting, parts, run.seed, device)
+    for part, pictures in scored.items():
+        write_rows(run.rows(part), pictures)
+    facts = describe(setting, files, trained, device)
+    write_json(run.facts, facts)
+    return facts
+
+
+def score(
+    weights: Path, setting: Setting, parts: dict[str, TileSet], seed: int, device: torch.device
+) -> dict[str, list[ScoredPicture]]:
+    """Each part's pictures at the operating point that is chosen on valid."""
+    network, info = load_unet(weights)
+    channels, rule = info.network.in_channels, setting.evaluate.operating_point
+    start = neutral_point(info.classes)
+    seen = MirroredMean(network) if setting.flips else network
+    engine = TorchEngine(seen, info.image_size, start, device)
+    point, _ = choose_on_valid(engine, parts["valid"], channels, rule, seed)
+    chosen = engine.at(point)
+    return {
+        part: score_part(chosen, point, tiles, channels, part)[0] for part, tiles in parts.items()
+    }
+
+
+def write_rows(path: Path, pictures: Sequence[ScoredPicture]) -> None:
+    """metrics/per_image.csv, packed: the same rows, the same bytes."""
+    with replace_atomically(path) as staging:
+        plain = staging.with_suffix(".csv")
+        write_per_image(plain, pictures)
+        staging.write_bytes(gzip.compress(plain.read_bytes(), 9, mtime=0))
+        plain.unlink()
+
+
+def describe(
+    setting: Setting, files: ModelFiles, seconds: float, device: torch.device
+) -> dict[str, Any]:
+    """The facts of a run, beside its rows."""
+    network, info = load_unet(files.weights)
+    params = setting.train
+    pictures = (params.pictures_per_epoch or 0) * params.epochs
+    return {
+        "changes": setting.changes,
+        "flips": setting.flips,
+        "code_digest": info.code_digest,
+        "data_digest": info.data_digest,
+        "parameters": sum(value.numel() for value in network.parameters()),
+        "best_epoch": info.best_epoch,
+        "pictures_seen": pictures,
+        "train_seconds": round(seconds, 1),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "hardware": describe_hardware(),
+        "record": json.loads(files.record.read_text(encoding="utf-8")),
+    }

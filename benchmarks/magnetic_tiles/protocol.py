@@ -1,0 +1,120 @@
+"""The benchmark's data in, its five folds out: the same pictures in the same folds for everyone.
+
+folds.csv and protocol.json are committed; they name pictures and hold none of them.
+"""
+
+import csv
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from defectseg.data.load import LoadParams, Places, load_tiles
+from defectseg.data.split import Split, SplitParams, assign_folds
+from defectseg.data.tile import MANIFEST, Tile, TileSet, read_tiles
+from defectseg.errors import DataError
+from defectseg.files import write_csv, write_json
+from defectseg.params import read_params
+
+HERE = Path(__file__).parent
+FOLDS = HERE / "folds.csv"
+PROTOCOL = HERE / "protocol.json"
+COLUMNS = ("id", "defect_class", "surface", "fold")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a score must keep to, to be compared with the others."""
+
+    tiles: TileSet
+    folds: dict[str, int]  # tile id → fold
+
+    @property
+    def count(self) -> int:
+        """How many folds."""
+        return 1 + max(self.folds.values())
+
+    def split(self, fold: int) -> Split:
+        """Fold `fold` is test, the next one valid, the rest train."""
+        params = SplitParams(folds=self.count, fold=fold, seed=0, random=False)
+        named = {fold: "test", params.valid_fold: "valid"}
+        return Split({tile: named.get(at, "train") for tile, at in self.folds.items()})
+
+
+def open_protocol(source: str, work: Path) -> Protocol:
+    """Read the tiles, which are loaded from the source where `work` has none, and their folds.
+
+    Raises:
+        DataError: The tiles are not those of the benchmark, or the folds are not those committed.
+    """
+    committed = json.loads(PROTOCOL.read_text(encoding="utf-8"))
+    tiles = load(source, work, committed["source_digest"])
+    for name, came in (("tiles_digest", tiles.digest()), ("folds_digest", folds_digest())):
+        if came != committed[name]:
+            raise DataError(
+                f"{name} is {came}, but {PROTOCOL} has {committed[name]}: scores on other data or "
+                f"folds say nothing beside these; remove {work} and take the public archive"
+            )
+    return Protocol(tiles, read_folds(tiles))
+
+
+def load(source: str, work: Path, digest: str | None) -> TileSet:
+    """The tiles of the source, loaded once by the settings of params.yaml."""
+    if not (work / "tiles" / MANIFEST).exists():
+        params = read_params("data_load", LoadParams)
+        changes = {"source": source, "digest": digest}
+        load_tiles(
+            params.model_copy(update=changes),
+            Places(
+                *(work / name for name in ("tiles", "report", "quarantine.csv")),
+                *(work / name for name in ("data_load.json", "data_quality.json", "rejected")),
+            ),
+        )
+    return read_tiles(work / "tiles")
+
+
+def read_folds(tiles: TileSet) -> dict[str, int]:
+    """The fold of each tile, by id.
+
+    Raises:
+        DataError: folds.csv has other tiles, or a surface lies in two folds.
+    """
+    with FOLDS.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    folds = {row["id"]: int(row["fold"]) for row in rows}
+    known = {tile.id for tile in tiles.tiles}
+    if folds.keys() != known:
+        odd = sorted(folds.keys() ^ known)
+        raise DataError(f"{FOLDS} and the tiles differ in {len(odd)} pictures, such as {odd[0]}")
+    where: dict[str, int] = {}
+    for tile in tiles.tiles:
+        if where.setdefault(tile.surface, folds[tile.id]) != folds[tile.id]:
+            raise DataError(f"{FOLDS}: surface {tile.surface} lies in two folds")
+    return folds
+
+
+def folds_digest() -> str:
+    """sha256 of folds.csv."""
+    return hashlib.sha256(FOLDS.read_bytes()).hexdigest()
+
+
+def write_protocol(tiles: TileSet, source_digest: str, left_out: list[dict[str, Any]]) -> None:
+    """Draw the folds and write both files: done once, committed, never again."""
+    params = SplitParams(folds=5, fold=0, seed=0, random=False)
+    folds = assign_folds(tiles.tiles, params)
+    write_csv(FOLDS, COLUMNS, map(fold_row, tiles.tiles, folds))
+    facts = {
+        "source_digest": source_digest,
+        "tiles_digest": tiles.digest(),
+        "folds_digest": folds_digest(),
+        "pictures": len(tiles.tiles),
+        "surfaces": len({tile.surface for tile in tiles.tiles}),
+        "left_out": left_out,
+    }
+    write_json(PROTOCOL, facts)
+
+
+def fold_row(tile: Tile, fold: int) -> tuple[str, str, str, int]:
+    """One row of folds.csv."""
+    return tile.id, tile.defect_class, tile.surface, fold

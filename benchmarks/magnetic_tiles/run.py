@@ -1,0 +1,86 @@
+"""Train and score settings on the folds: all runs that are missing. See docs/benchmark.md.
+
+A run that is done is not done again: its files are in results/. An interrupted one is resumed.
+"""
+
+import argparse
+import multiprocessing
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+from fold import Run, run_fold
+from protocol import Protocol, open_protocol
+from settings import read_setting, setting_names
+
+from defectseg.determinism import ComputeParams
+from defectseg.errors import DefectsegError
+
+SOURCE = "https://github.com/abin24/Magnetic-tile-defect-datasets./archive/refs/heads/master.zip"
+WORK = Path(".benchmark/magnetic_tiles")
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    protocol = open_protocol(arguments.source, arguments.work)
+    wanted = [
+        Run(setting, fold, seed)
+        for seed in arguments.seeds
+        for setting in arguments.settings
+        for fold in arguments.folds
+    ]
+    missing = [run for run in wanted if not run.facts.exists()]
+    print(f"{len(wanted) - len(missing)} of {len(wanted)} runs are done", flush=True)
+    compute = ComputeParams(seed=0, threads=arguments.threads, device=arguments.device)
+    train_all(missing, protocol, compute, arguments.work, arguments.jobs)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = setting_names()
+    add = parser.add_argument
+    add("settings", nargs="+", choices=names, metavar="SETTING", help=", ".join(names))
+    add("--folds", type=int, nargs="+", default=list(range(5)), help="default: all five")
+    add("--seeds", type=int, nargs="+", default=[0], help="default: 0")
+    add("--source", default=SOURCE, help="folder, archive or address; default: the public one")
+    add("--work", type=Path, default=WORK, help="for tiles and models; default: %(default)s")
+    add("--jobs", type=int, default=1, help="trainings at once; default: 1")
+    add("--threads", type=int, default=2, help="of each training; default: 2")
+    add("--device", default="auto", help="auto, cpu or cuda; default: auto")
+    return parser.parse_args()
+
+
+def train_all(
+    runs: Sequence[Run], protocol: Protocol, compute: ComputeParams, work: Path, jobs: int
+) -> None:
+    """Run all, `jobs` at once; one that fails is named, and the others go on."""
+    started, failed = time.perf_counter(), []
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1) as pool:
+        futures = {pool.submit(run_one, run, protocol, compute, work): run for run in runs}
+        for count, future in enumerate(as_completed(futures), start=1):
+            run = futures[future]
+            minutes = (time.perf_counter() - started) / 60
+            if error := future.exception():
+                failed.append(run.name)
+                print(f"{run.name} failed: {error}", file=sys.stderr, flush=True)
+            else:
+                print(f"{count} of {len(runs)}, {minutes:.0f} min: {run.name}", flush=True)
+    if failed:
+        raise SystemExit(f"{len(failed)} runs failed: {', '.join(failed)}")
+
+
+def run_one(run: Run, protocol: Protocol, compute: ComputeParams, work: Path) -> None:
+    """In a process of its own: seeds and threads belong to a process."""
+    run_fold(run, read_setting(run.setting), protocol, compute, work)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except DefectsegError as error:
+        raise SystemExit(f"error: {error}") from error

@@ -1,0 +1,80 @@
+"""settings.yaml in, the params of one setting out: params.yaml and what the setting changes."""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from defectseg.errors import ParamsError
+from defectseg.evaluation.evaluate import EvaluateParams
+from defectseg.network.learner import TrainParams
+from defectseg.params import PARAMS
+
+SETTINGS = Path(__file__).parent / "settings.yaml"
+OWN = ("from", "why", "flips")  # keys of a setting that are not of params.yaml
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How one row of the table is trained and scored."""
+
+    name: str
+    start: str | None  # the setting that it changes
+    why: str  # in words
+    changes: dict[str, Any]  # dotted key of params.yaml → value, those of `start` included
+    flips: bool  # predict all four mirrorings and take the mean
+    train: TrainParams
+    evaluate: EvaluateParams
+
+    @property
+    def command(self) -> str:
+        """The same setting for `dvc exp run`."""
+        return " ".join(f"-S '{key}={value}'" for key, value in self.changes.items())
+
+
+def read_setting(name: str) -> Setting:
+    """One setting, checked.
+
+    Raises:
+        ParamsError: There is no such setting, or it changes what params.yaml does not have.
+    """
+    written = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
+    own = resolve(name, written)
+    changes = {key: value for key, value in own.items() if key not in OWN}
+    content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        change(content, key, value)
+    return Setting(
+        name=name,
+        start=written[name].get("from"),
+        why=written[name]["why"],
+        changes=changes,
+        flips=bool(own.get("flips", False)),
+        train=TrainParams.model_validate(content["train"]),
+        evaluate=EvaluateParams.model_validate(content["evaluate"]),
+    )
+
+
+def setting_names() -> list[str]:
+    """All settings in their order."""
+    return list(yaml.safe_load(SETTINGS.read_text(encoding="utf-8")))
+
+
+def resolve(name: str, written: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """A setting's own keys over those of the settings that it starts from."""
+    if name not in written:
+        raise ParamsError(f"{SETTINGS} has no setting {name!r}; it has {', '.join(written)}")
+    start = written[name].get("from")
+    return (resolve(start, written) if start else {}) | written[name]
+
+
+def change(content: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key that is already there."""
+    *path, last = key.split(".")
+    for part in path:
+        content = content.get(part, {})
+    if last not in content:
+        raise ParamsError(f"{SETTINGS}: params.yaml has no {key}")
+    content[last] = copy.deepcopy(value)
