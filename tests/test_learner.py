@@ -104,13 +104,10 @@ def run(
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    """What a run wrote, but for its speed and its record, which are never the same twice.
-
-    A run that is killed while it writes the record leaves a part of it, which stays for now.
-    """
+    """What a run wrote, but for its speed and its record, which are never the same twice."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     names = {path.relative_to(folder).as_posix(): path for path in files}
-    varying = ("speed/", "models/unet.run.json", "models/.unet.run.json.")
+    varying = ("speed/", "models/unet.run.json")
     return {n: path.read_bytes() for n, path in names.items() if not n.startswith(varying)}
 
 
@@ -202,7 +199,7 @@ def test_a_checkpoint_is_safetensors_with_all_that_a_run_needs(
     folder = killed("before the weights are there", tmp_path / "killed")
     with safe_open(folder / CHECKPOINT, framework="pt") as file:
         parts = {name.partition(".")[0] for name in file.keys()}  # noqa: SIM118 - it is no dict
-    assert parts == {"network", "best", "optimizer"}
+    assert parts == {"network", "average", "best", "optimizer"}
     progress = progress_of(folder)
     assert progress.keys() == {"fingerprint", "epoch", "best_epoch", "best_score", "history"}
     assert len(progress["history"]) == 4
@@ -292,6 +289,14 @@ def judge(network: torch.nn.Module, valid: TileSet) -> Any:
             pred_mask = network(standardize(image))[0].argmax(0).numpy()
         confusion += count_pixels(pred_mask, true_mask, len(CLASSES))
     return confusion
+
+
+def test_the_average_is_what_is_judged_and_not_what_is_trained(train: Callable[..., Trained]):
+    alone, averaged = train(weight_average=0.0), train(weight_average=0.9)
+    losses = [[e["train_loss"] for e in one.progress.history] for one in (alone, averaged)]
+    assert losses[0] == losses[1]
+    scores = [[e["valid_loss"] for e in one.progress.history] for one in (alone, averaged)]
+    assert scores[0] != scores[1]
 
 
 def test_training_learns(train: Callable[..., Trained]):

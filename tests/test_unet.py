@@ -22,6 +22,7 @@ from defectseg.network.unet import (
     hub_or_cache,
     load_unet,
     save_unet,
+    start_from,
 )
 from defectseg.pixels import to_input
 from tiny import CLASSES, model_info, network, network_params
@@ -270,3 +271,56 @@ def test_who_wants_no_hub_gets_none(monkeypatch: pytest.MonkeyPatch, file_server
         assert constants.is_offline_mode()
     assert constants.is_offline_mode()
     assert file_server.requests == []
+
+
+def test_options_of_a_timm_encoder_change_its_width_and_come_back(tmp_path: Path):
+    options = {"channels": (8, 16, 24, 32), "stem_width": 8}
+    params = network_params(encoder="tu-resnet10t", encoder_options=options)
+    net = build_unet(params, len(CLASSES))
+    assert net.encoder.out_channels[2:] == [8, 16, 24, 32]
+    info = model_info().model_copy(update={"network": params})
+    save_unet(net, info, tmp_path / "unet.safetensors")
+    again, read = load_unet(tmp_path / "unet.safetensors")
+    assert read.network == params
+    assert torch.equal(logits(again), logits(net.eval()))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "said"),
+    [("tu-resnet10t", "does not take .*'chanels'"), ("resnet18", "'resnet18' takes none")],
+)
+def test_options_that_an_encoder_does_not_take_are_refused(encoder: str, said: str):
+    params = network_params(encoder=encoder, encoder_options={"chanels": (8, 16, 24, 32)})
+    with pytest.raises(TrainingError, match=said):
+        build_unet(params, 1)
+
+
+def test_training_goes_on_from_the_weights_of_another(tmp_path: Path):
+    save_file(network().state_dict(), tmp_path / "unet.safetensors")
+    other = build_unet(network_params(), len(CLASSES))
+    start_from(other, tmp_path / "unet.safetensors")
+    assert torch.equal(logits(other.eval()), logits(network().eval()))
+
+
+def test_a_start_with_other_classes_keeps_its_own_head(tmp_path: Path):
+    save_file(network().state_dict(), tmp_path / "unet.safetensors")
+    other = build_unet(network_params(), 1 + len(CLASSES))
+    own = {name: value.clone() for name, value in other.state_dict().items()}
+    start_from(other, tmp_path / "unet.safetensors")
+    given, now = network().state_dict(), other.state_dict()
+    heads = {name for name in own if name.startswith("segmentation_head")}
+    assert all(torch.equal(now[name], own[name]) for name in heads)
+    assert all(torch.equal(now[name], given[name]) for name in own.keys() - heads)
+
+
+def test_a_start_of_another_network_names_a_tensor(tmp_path: Path):
+    save_file(network().state_dict(), tmp_path / "unet.safetensors")
+    other = build_unet(network_params(encoder="tu-resnet10t"), len(CLASSES))
+    with pytest.raises(TrainingError, match=r"another network: it differs in \d+ tensors, such as"):
+        start_from(other, tmp_path / "unet.safetensors")
+
+
+def test_a_start_that_is_no_safetensors_says_so(tmp_path: Path):
+    (tmp_path / "unet.safetensors").write_bytes(b"no")
+    with pytest.raises(TrainingError, match=r"train\.start_from: .*cannot be read"):
+        start_from(network(), tmp_path / "unet.safetensors")

@@ -70,6 +70,8 @@ def train_params(**changes: Any) -> TrainParams:
         "weight_decay": 0.01,
         "warmup": 0.25,
         "gradient_clip": 1.0,
+        "weight_average": 0.5,
+        "start_from": None,
         "defect_fraction": 0.7,
         "patience": 0,
         "precision": "float32",

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from flips import MirroredMean
+from pretrain import Pretrained
 from protocol import Protocol
 from settings import Setting
 
@@ -59,23 +60,30 @@ class Run:
 
 
 def run_fold(
-    run: Run, setting: Setting, protocol: Protocol, compute: ComputeParams, work: Path
+    run: Run,
+    setting: Setting,
+    start: Pretrained | None,
+    protocol: Protocol,
+    compute: ComputeParams,
+    work: Path,
 ) -> dict[str, Any]:
     """Train (or resume), choose the operating point on valid, score valid and test, write."""
     started = time.perf_counter()
     device = set_up(compute.model_copy(update={"seed": run.seed}))
     folder = work / "runs" / run.name
     files = ModelFiles(folder / "unet.safetensors", folder / "unet.run.json")
-    split = protocol.split(run.fold)
+    split, params = protocol.split(run.fold), setting.train
+    if start:
+        params = params.model_copy(update={"start_from": str(start.weights)})
     with open_logs(folder / "train", folder / "speed", folder / "checkpoint") as logs:
-        train_model(protocol.tiles, split, setting.train, run.seed, device, logs, files)
+        train_model(protocol.tiles, split, params, run.seed, device, logs, files)
     remove_checkpoint(folder / "checkpoint")
     trained = time.perf_counter() - started
     parts = {part: protocol.tiles.only(split.ids(part)) for part in PARTS}
     scored = score(files.weights, setting, parts, run.seed, device)
     for part, pictures in scored.items():
         write_rows(run.rows(part), pictures)
-    facts = describe(setting, files, trained, device)
+    facts = describe(setting, start, files, trained, device)
     write_json(run.facts, facts)
     return facts
 
@@ -106,7 +114,11 @@ def write_rows(path: Path, pictures: Sequence[ScoredPicture]) -> None:
 
 
 def describe(
-    setting: Setting, files: ModelFiles, seconds: float, device: torch.device
+    setting: Setting,
+    start: Pretrained | None,
+    files: ModelFiles,
+    seconds: float,
+    device: torch.device,
 ) -> dict[str, Any]:
     """The facts of a run, beside its rows."""
     network, info = load_unet(files.weights)
@@ -115,6 +127,8 @@ def describe(
     return {
         "changes": setting.changes,
         "flips": setting.flips,
+        "pretrain": setting.pretrain.model_dump() if setting.pretrain else None,
+        "start_digest": info.start_digest,
         "code_digest": info.code_digest,
         "data_digest": info.data_digest,
         "parameters": sum(value.numel() for value in network.parameters()),
@@ -125,4 +139,5 @@ def describe(
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         "hardware": describe_hardware(),
         "record": json.loads(files.record.read_text(encoding="utf-8")),
+        "start_record": json.loads(start.record.read_text(encoding="utf-8")) if start else None,
     }

@@ -5,13 +5,16 @@ A run that is done is not done again: its files are in results/. An interrupted 
 
 import argparse
 import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 
 from fold import Run, run_fold
+from pretrain import Pretrained, pretrain
 from protocol import Protocol, open_protocol
 from settings import read_setting, setting_names
 
@@ -34,7 +37,10 @@ def main() -> None:
     missing = [run for run in wanted if not run.facts.exists()]
     print(f"{len(wanted) - len(missing)} of {len(wanted)} runs are done", flush=True)
     compute = ComputeParams(seed=0, threads=arguments.threads, device=arguments.device)
-    train_all(missing, protocol, compute, arguments.work, arguments.jobs)
+    all_threads = compute.model_copy(update={"threads": arguments.threads * arguments.jobs})
+    starts = {name: start_of(name, all_threads, arguments.work) for name in arguments.settings}
+    jobs = [Job(run, starts[run.setting], protocol, compute, arguments.work) for run in missing]
+    train_all(jobs, arguments.jobs)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -54,29 +60,47 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def train_all(
-    runs: Sequence[Run], protocol: Protocol, compute: ComputeParams, work: Path, jobs: int
-) -> None:
-    """Run all, `jobs` at once; one that fails is named, and the others go on."""
+@dataclass(frozen=True)
+class Job:
+    """One run and all that it needs, for a process of its own: seeds and threads belong to one."""
+
+    run: Run
+    start: Pretrained | None
+    protocol: Protocol
+    compute: ComputeParams
+    work: Path
+
+    def __call__(self) -> None:
+        """Do it."""
+        os.environ["TQDM_DISABLE"] = "1"  # several bars in one terminal are none
+        setting = read_setting(self.run.setting)
+        run_fold(self.run, setting, self.start, self.protocol, self.compute, self.work)
+
+
+def start_of(name: str, compute: ComputeParams, work: Path) -> Pretrained | None:
+    """The weights that a setting starts from, trained now if they are not there."""
+    setting = read_setting(name)
+    if setting.pretrain is None:
+        return None
+    print(f"{name}: on drawn tiles first", flush=True)
+    return pretrain(setting.pretrain, setting.train, compute, work)
+
+
+def train_all(jobs: Sequence[Job], at_once: int) -> None:
+    """Run all; one that fails is named, and the others go on."""
     started, failed = time.perf_counter(), []
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1) as pool:
-        futures = {pool.submit(run_one, run, protocol, compute, work): run for run in runs}
+    with ProcessPoolExecutor(at_once, mp_context=spawn, max_tasks_per_child=1) as pool:
+        futures = {pool.submit(job): job.run.name for job in jobs}
         for count, future in enumerate(as_completed(futures), start=1):
-            run = futures[future]
             minutes = (time.perf_counter() - started) / 60
             if error := future.exception():
-                failed.append(run.name)
-                print(f"{run.name} failed: {error}", file=sys.stderr, flush=True)
+                failed.append(futures[future])
+                print(f"{futures[future]} failed: {error}", file=sys.stderr, flush=True)
             else:
-                print(f"{count} of {len(runs)}, {minutes:.0f} min: {run.name}", flush=True)
+                print(f"{count} of {len(jobs)}, {minutes:.0f} min: {futures[future]}", flush=True)
     if failed:
         raise SystemExit(f"{len(failed)} runs failed: {', '.join(failed)}")
-
-
-def run_one(run: Run, protocol: Protocol, compute: ComputeParams, work: Path) -> None:
-    """In a process of its own: seeds and threads belong to a process."""
-    run_fold(run, read_setting(run.setting), protocol, compute, work)
 
 
 if __name__ == "__main__":

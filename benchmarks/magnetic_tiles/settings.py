@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pretrain import PretrainParams
 
 from defectseg.errors import ParamsError
 from defectseg.evaluation.evaluate import EvaluateParams
@@ -13,7 +14,7 @@ from defectseg.network.learner import TrainParams
 from defectseg.params import PARAMS
 
 SETTINGS = Path(__file__).parent / "settings.yaml"
-OWN = ("from", "why", "flips")  # keys of a setting that are not of params.yaml
+OWN = ("from", "why", "flips", "pretrain")  # keys of a setting that are not of params.yaml
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Setting:
     why: str  # in words
     changes: dict[str, Any]  # dotted key of params.yaml → value, those of `start` included
     flips: bool  # predict all four mirrorings and take the mean
+    pretrain: PretrainParams | None  # on drawn tiles first; None = from random weights
     train: TrainParams
     evaluate: EvaluateParams
 
@@ -52,6 +54,7 @@ def read_setting(name: str) -> Setting:
         why=written[name]["why"],
         changes=changes,
         flips=bool(own.get("flips", False)),
+        pretrain=PretrainParams.model_validate(own["pretrain"]) if own.get("pretrain") else None,
         train=TrainParams.model_validate(content["train"]),
         evaluate=EvaluateParams.model_validate(content["evaluate"]),
     )

@@ -21,11 +21,15 @@ class WeightAverage(Callback):
         self._live: dict[str, Tensor] = {}
 
     def before_fit(self) -> None:
-        """Start from the first weights, or go on with what a checkpoint kept."""
-        if self._decay:
-            weights = self._copy()
-            kept = self.average or weights
-            self.average = {name: kept[name].to(own.device) for name, own in weights.items()}
+        """Start from the first weights; lend what a checkpoint kept, for it is drawn again."""
+        if not self._decay:
+            return
+        first = self._copy()
+        if self.average:
+            self.average = {k: self.average[k].to(own.device) for k, own in first.items()}
+            self.before_validate()
+        else:
+            self.average = first
 
     def after_batch(self) -> None:
         """Follow by one step."""

@@ -13,7 +13,7 @@ from dvclive import Live
 from defectseg.data.split import Split
 from defectseg.data.tile import TileSet
 from defectseg.errors import TrainingError
-from defectseg.files import write_json
+from defectseg.files import remove_leftovers, write_json
 from defectseg.network.decoded import decode_tiles
 from defectseg.network.learner import Logs, TrainParams, train_unet
 from defectseg.network.unet import ModelInfo, file_digest, save_unet
@@ -76,6 +76,7 @@ def train_model(
     )
     save_unet(trained.network, info, files.weights)
     facts = {"data_digest": data, "code_digest": code, "epochs": trained.epochs}
+    remove_leftovers(files.record)
     write_json(files.record, describe_run(meter, device, **facts))
     return info
 

@@ -1,0 +1,122 @@
+"""The files of results/ in, the scores of a setting over all folds out, each with its interval.
+
+Pixels and verdicts are pooled over the folds: every picture is in the test part of one. Rankings
+(AUROC) are the mean of the folds', for the scores of different models have different scales. Seeds
+are averaged; an interval resamples surfaces, the same for all seeds.
+n pictures, B resamples.
+"""
+
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from fold import RESULTS, Run
+
+from defectseg.comparison.evidence import Evidence, weigh_evidence
+from defectseg.comparison.per_image import Row, parse_per_image
+from defectseg.comparison.ranked import RankedTable
+from defectseg.comparison.test_part import to_table
+from defectseg.errors import DataError
+from defectseg.evaluation.metrics import resample
+
+Float = npt.NDArray[np.float64]
+RANKED = ("image_auroc", "image_average_precision")
+DRAWS = 2000
+SEED = 0  # of the resampling
+CLASSES = ("blowhole", "break", "crack", "fray", "uneven")
+
+
+@dataclass(frozen=True)
+class FoldedTable:
+    """The rows of all folds of one seed."""
+
+    table: RankedTable  # (n)
+    fold: npt.NDArray[np.int_]  # (n,)
+    surfaces: tuple[str, ...]  # (n,)
+    ids: tuple[str, ...]  # (n,)
+
+    def scores(self, weights: Float) -> dict[str, Float]:
+        """Every score (B,) of the pictures with weights (B, n)."""
+        whole = self.table.scores(weights, CLASSES)
+        return whole | {name: self._mean_over_folds(name, weights) for name in RANKED}
+
+    def _mean_over_folds(self, name: str, weights: Float) -> Float:
+        each = [
+            self.table.scores(weights * (self.fold == fold), CLASSES)[name]
+            for fold in np.unique(self.fold)
+        ]
+        return np.nanmean(each, axis=0)
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number of a table."""
+
+    value: float
+    low: float  # 95 % interval
+    high: float
+    deviation: float | None  # of the seeds; None for one
+
+
+def seeds_done(setting: str, folds: int) -> list[int]:
+    """The seeds of which every fold is done."""
+    seeds = sorted(
+        {int(path.name.split("-")[1]) for path in (RESULTS / setting).glob("seed-*.json")}
+    )
+    return [
+        seed for seed in seeds if all(Run(setting, f, seed).facts.exists() for f in range(folds))
+    ]
+
+
+def read_facts(setting: str, seed: int, folds: int) -> list[dict[str, Any]]:
+    """The facts of every fold."""
+    runs = (Run(setting, fold, seed) for fold in range(folds))
+    return [json.loads(run.facts.read_text(encoding="utf-8")) for run in runs]
+
+
+def read_table(setting: str, seed: int, folds: Sequence[int], part: str) -> FoldedTable:
+    """The rows of some folds, sorted by id."""
+    rows: list[tuple[Row, int]] = []
+    for fold in folds:
+        run = Run(setting, fold, seed)
+        content = gzip.decompress(run.rows(part).read_bytes())
+        parsed = parse_per_image(content, run.name, CLASSES)
+        rows += [(row, fold) for row in parsed.rows.values()]
+    rows.sort(key=lambda pair: pair[0].id)
+    if len({row.id for row, _ in rows}) < len(rows):
+        raise DataError(f"{setting}, seed {seed}: a picture lies in two {part} parts")
+    only = [row for row, _ in rows]
+    return FoldedTable(
+        to_table(only, CLASSES, CLASSES),
+        np.array([fold for _, fold in rows]),
+        tuple(row.surface for row in only),
+        tuple(row.id for row in only),
+    )
+
+
+def score_setting(tables: Sequence[FoldedTable]) -> dict[str, Score]:
+    """The mean over the seeds of every score, with its interval."""
+    first = tables[0]
+    ones = np.ones((1, len(first.ids)))
+    values = [{name: float(v[0]) for name, v in table.scores(ones).items()} for table in tables]
+    weights = resample(first.surfaces, DRAWS, SEED)
+    spread = [table.scores(weights) for table in tables]
+    scores = {}
+    for name in values[0]:
+        each = np.array([value[name] for value in values])
+        drawn = np.nanmean([one[name] for one in spread], axis=0)
+        low, high = np.nanpercentile(drawn, (2.5, 97.5))
+        deviation = float(each.std(ddof=1)) if len(each) > 1 else None
+        scores[name] = Score(float(each.mean()), float(low), float(high), deviation)
+    return scores
+
+
+def compare_settings(base: FoldedTable, head: FoldedTable) -> dict[str, Evidence]:
+    """What the same pictures say of two settings, metric by metric: see docs/compare.md."""
+    if base.ids != head.ids:
+        raise DataError("the two settings were scored on other pictures")
+    return weigh_evidence(base.table, head.table, base.surfaces, CLASSES, DRAWS, SEED)

@@ -1,0 +1,175 @@
+"""All results in, the tables of docs/benchmark.md out: results/table.json and the page itself."""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fold import RESULTS
+from settings import Setting, read_setting, setting_names
+
+from defectseg.comparison.evidence import Evidence
+from defectseg.errors import DefectsegError
+from defectseg.files import write_atomically
+from results import (
+    CLASSES,
+    FoldedTable,
+    Score,
+    compare_settings,
+    read_facts,
+    read_table,
+    score_setting,
+    seeds_done,
+)
+
+PAGE = Path("docs/benchmark.md")
+TABLE = RESULTS / "table.json"
+START, END = "<!-- table.py: from here -->", "<!-- table.py: to here -->"
+FOLDS = 5
+SHOWN = (
+    *("iou_macro", "dice_pooled", "dice_per_image_mean", "image_auroc"),
+    *("escape_rate", "false_alarm_rate"),
+    *(f"iou_{name}" for name in CLASSES),
+)
+HEADINGS = ("macro IoU", "pooled Dice", "Dice a picture", "AUROC", "escapes", "false alarms")
+JUDGED = ("iou_macro", "dice_pooled", "image_auroc")
+VALID = ("macro IoU", "pooled Dice", "AUROC")  # the names of `JUDGED`
+DIGITS = 6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if not current")
+    check = parser.parse_args().check
+    rows = [describe(read_setting(name)) for name in setting_names() if seeds_done(name, FOLDS)]
+    text = json.dumps(rows, indent=1, allow_nan=False) + "\n"
+    page = insert(PAGE.read_text(encoding="utf-8"), "\n".join(markdown(rows)))
+    contents = {TABLE: text, PAGE: page}
+    if check:
+        old = [str(p) for p, new in contents.items() if p.read_text(encoding="utf-8") != new]
+        raise SystemExit(f"not current: {', '.join(old)}; run {Path(__file__).name}" if old else 0)
+    for path, content in contents.items():
+        with write_atomically(path) as file:
+            file.write(content)
+    print(f"{len(rows)} settings: {TABLE}, {PAGE}")
+
+
+def describe(setting: Setting) -> dict[str, Any]:
+    """Everything that the tables say of a setting."""
+    seeds = seeds_done(setting.name, FOLDS)
+    tables = {part: read_all(setting.name, seeds, part) for part in ("valid", "test")}
+    facts = [fact for seed in seeds for fact in read_facts(setting.name, seed, FOLDS)]
+    return {
+        "setting": setting.name,
+        "from": setting.start,
+        "why": setting.why,
+        "seeds": seeds,
+        "parameters": facts[0]["parameters"],
+        "pictures_seen": facts[0]["pictures_seen"],
+        "train_seconds": round(float(np.mean([fact["train_seconds"] for fact in facts])), 1),
+        "hardware": sorted({describe_hardware(fact) for fact in facts}),
+        **{part: to_json(score_setting(each)) for part, each in tables.items()},
+        "against": against(setting, tables["valid"][0]),
+    }
+
+
+def read_all(name: str, seeds: Sequence[int], part: str) -> list[FoldedTable]:
+    """A part of every seed."""
+    return [read_table(name, seed, range(FOLDS), part) for seed in seeds]
+
+
+def describe_hardware(fact: dict[str, Any]) -> str:
+    """Such as `Intel(R) Xeon(R) Processor @ 2.50GHz, 1 thread`."""
+    if fact["device"] != "cpu":
+        return str(fact["device"])
+    threads = fact["threads"]
+    return f"{fact['hardware']['cpu']}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def to_json(scores: dict[str, Score]) -> dict[str, Any]:
+    """Rounded, so that the file is the same wherever it is written."""
+    return {
+        name: {k: None if v is None else round(v, DIGITS) for k, v in asdict(scores[name]).items()}
+        for name in SHOWN
+    }
+
+
+def against(setting: Setting, valid: FoldedTable) -> dict[str, Any] | None:
+    """Whether the valid parts say that it is better than the setting that it starts from."""
+    if setting.start is None or 0 not in seeds_done(setting.start, FOLDS):
+        return None
+    found = compare_settings(read_table(setting.start, 0, range(FOLDS), "valid"), valid)
+    return {name: judge(found[name]) for name in JUDGED}
+
+
+def judge(evidence: Evidence) -> dict[str, Any]:
+    """The difference and its verdict; more is better in all of `JUDGED`."""
+    word = "better" if evidence.difference > 0 else "worse"
+    return {
+        "difference": round(evidence.difference, DIGITS),
+        "low": round(evidence.low, DIGITS),
+        "high": round(evidence.high, DIGITS),
+        "verdict": word if evidence.is_sure else "can't tell",
+    }
+
+
+def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """The tables, line by line."""
+    yield from header("setting", "seeds", *HEADINGS)
+    for row in rows:
+        cells = [show(row["test"][name]) for name in SHOWN[:6]]
+        yield f"| {row['setting']} | {len(row['seeds'])} | {' | '.join(cells)} |"
+    yield ""
+    yield from header("setting", *CLASSES)
+    for row in rows:
+        cells = [show(row["test"][f"iou_{name}"]) for name in CLASSES]
+        yield f"| {row['setting']} | {' | '.join(cells)} |"
+    yield ""
+    yield from header("setting", "what", *(f"valid: {name}" for name in VALID), "size", "s a fold")
+    for row in rows:
+        told = row["against"]
+        cells = [show_change(told[name]) if told else "" for name in JUDGED]
+        what = f"{row['from']}, but {row['why']}" if row["from"] else row["why"]
+        size = f"{row['parameters'] / 1e6:.2f} M"
+        yield (
+            f"| {row['setting']} | {what} | {' | '.join(cells)} | {size} | "
+            f"{row['train_seconds']:.0f} |"
+        )
+
+
+def header(*names: str) -> Iterator[str]:
+    """The first two lines of a table."""
+    yield f"| {' | '.join(names)} |"
+    yield f"|{'---|' * len(names)}"
+
+
+def show(score: dict[str, Any]) -> str:
+    """Such as `0.512 (0.401 – 0.607)`."""
+    spread = "" if score["deviation"] is None else f" ± {score['deviation']:.3f}"
+    return f"{score['value']:.3f}{spread} ({score['low']:.3f} – {score['high']:.3f})"
+
+
+def show_change(told: dict[str, Any]) -> str:
+    """Such as `+0.041 (0.010 – 0.071): better`."""
+    return (
+        f"{told['difference']:+.3f} ({told['low']:+.3f} – {told['high']:+.3f}): {told['verdict']}"
+    )
+
+
+def insert(page: str, text: str) -> str:
+    """The page with another text between the marks."""
+    before, _, rest = page.partition(START)
+    _, _, after = rest.partition(END)
+    return f"{before}{START}\n{text}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except DefectsegError as error:
+        raise SystemExit(f"error: {error}") from error
