@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from pydantic import Field
 
 from defectseg.data.load import LoadParams, Places, load_tiles
@@ -17,8 +18,8 @@ from defectseg.determinism import ComputeParams, set_up
 from defectseg.network.checkpoint import remove_checkpoint
 from defectseg.network.learner import TrainParams
 from defectseg.network.training import ModelFiles, open_logs, train_model
+from defectseg.network.unet import file_digest
 from defectseg.params import Section, read_params
-from defectseg.provenance import code_digest
 
 UNCHECKED = ("mixed_labels", "label_agreement", "near_duplicates")  # they compare real photographs
 
@@ -54,9 +55,8 @@ def pretrain(
             "start_from": None,
         }
     )
-    told = [params.model_dump_json(), changed.model_dump_json(), code_digest()]
-    name = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
-    folder = work / "pretrained" / name
+    told = [params.model_dump_json(), changed.model_dump_json(), *digests()]
+    folder = work / "pretrained" / hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
     files = ModelFiles(folder / "unet.safetensors", folder / "unet.run.json")
     if not files.record.exists():
         tiles = draw(params, work / f"drawn-{params.seed}-{params.pictures}")
@@ -66,6 +66,13 @@ def pretrain(
             train_model(tiles, split, changed, compute.seed, device, logs, files)
         remove_checkpoint(folder / "checkpoint")
     return Pretrained(files.weights, files.record)
+
+
+def digests() -> list[str]:
+    """Of the code that draws and that trains: other code, other weights."""
+    stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    deps = {str(dep) for stage in ("data_load", "train") for dep in stages[stage]["deps"]}
+    return [file_digest(Path(dep)) for dep in sorted(deps) if dep.endswith(".py")]
 
 
 def draw(params: PretrainParams, folder: Path) -> TileSet:

@@ -20,8 +20,9 @@ from defectseg.comparison.evidence import Evidence, weigh_evidence
 from defectseg.comparison.per_image import Row, parse_per_image
 from defectseg.comparison.ranked import RankedTable
 from defectseg.comparison.test_part import to_table
+from defectseg.confusion import ratio
 from defectseg.errors import DataError
-from defectseg.evaluation.metrics import resample
+from defectseg.evaluation.metrics import INTERVAL, resample
 
 Float = npt.NDArray[np.float64]
 RANKED = ("image_auroc", "image_average_precision")
@@ -49,7 +50,7 @@ class FoldedTable:
             self.table.scores(weights * (self.fold == fold), CLASSES)[name]
             for fold in np.unique(self.fold)
         ]
-        return np.nanmean(each, axis=0)
+        return mean_of_known(np.array(each))
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,18 @@ def score_setting(tables: Sequence[FoldedTable]) -> dict[str, Score]:
     scores = {}
     for name in values[0]:
         each = np.array([value[name] for value in values])
-        drawn = np.nanmean([one[name] for one in spread], axis=0)
-        low, high = np.nanpercentile(drawn, (2.5, 97.5))
+        drawn = mean_of_known(np.array([one[name] for one in spread]))
+        known = drawn[~np.isnan(drawn)]
+        low, high = np.percentile(known, INTERVAL) if len(known) else (np.nan, np.nan)
         deviation = float(each.std(ddof=1)) if len(each) > 1 else None
         scores[name] = Score(float(each.mean()), float(low), float(high), deviation)
     return scores
+
+
+def mean_of_known(values: Float) -> Float:
+    """The mean over the first axis of what is no NaN; NaN where nothing is."""
+    known = ~np.isnan(values)
+    return ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))
 
 
 def compare_settings(base: FoldedTable, head: FoldedTable) -> dict[str, Evidence]:

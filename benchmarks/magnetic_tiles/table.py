@@ -92,11 +92,15 @@ def describe_hardware(fact: dict[str, Any]) -> str:
 
 
 def to_json(scores: dict[str, Score]) -> dict[str, Any]:
-    """Rounded, so that the file is the same wherever it is written."""
+    """The scores that are shown."""
     return {
-        name: {k: None if v is None else round(v, DIGITS) for k, v in asdict(scores[name]).items()}
-        for name in SHOWN
+        name: {key: rounded(value) for key, value in asdict(scores[name]).items()} for name in SHOWN
     }
+
+
+def rounded(value: float | None) -> float | None:
+    """So that the file is the same wherever it is written; None for what is undefined."""
+    return None if value is None or np.isnan(value) else round(value, DIGITS)
 
 
 def against(setting: Setting, valid: FoldedTable) -> dict[str, Any] | None:
@@ -111,9 +115,9 @@ def judge(evidence: Evidence) -> dict[str, Any]:
     """The difference and its verdict; more is better in all of `JUDGED`."""
     word = "better" if evidence.difference > 0 else "worse"
     return {
-        "difference": round(evidence.difference, DIGITS),
-        "low": round(evidence.low, DIGITS),
-        "high": round(evidence.high, DIGITS),
+        "difference": rounded(evidence.difference),
+        "low": rounded(evidence.low),
+        "high": rounded(evidence.high),
         "verdict": word if evidence.is_sure else "can't tell",
     }
 
@@ -149,16 +153,19 @@ def header(*names: str) -> Iterator[str]:
 
 
 def show(score: dict[str, Any]) -> str:
-    """Such as `0.512 (0.401 – 0.607)`."""
+    """Such as `0.512 (0.401 – 0.607)`, between the seeds ± their deviation."""
+    if score["value"] is None:
+        return "undefined"
     spread = "" if score["deviation"] is None else f" ± {score['deviation']:.3f}"
     return f"{score['value']:.3f}{spread} ({score['low']:.3f} – {score['high']:.3f})"
 
 
 def show_change(told: dict[str, Any]) -> str:
-    """Such as `+0.041 (0.010 – 0.071): better`."""
-    return (
-        f"{told['difference']:+.3f} ({told['low']:+.3f} – {told['high']:+.3f}): {told['verdict']}"
-    )
+    """Such as `+0.041 (+0.010 – +0.071): better`."""
+    if told["low"] is None:
+        return str(told["verdict"])
+    spread = f"{told['low']:+.3f} – {told['high']:+.3f}"
+    return f"{told['difference']:+.3f} ({spread}): {told['verdict']}"
 
 
 def insert(page: str, text: str) -> str:

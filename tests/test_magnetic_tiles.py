@@ -1,0 +1,219 @@
+"""benchmarks/magnetic_tiles: its folds, settings and results are what they say they are."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from defectseg.data.tile import CLEAN, Tile, TileSet
+from defectseg.determinism import ComputeParams
+from defectseg.errors import DataError, ParamsError
+from tiny import CLASSES, network, train_params, write_tiles
+
+BENCHMARK = Path(__file__).parents[1] / "benchmarks/magnetic_tiles"
+sys.path.insert(0, str(BENCHMARK))
+
+import fold  # noqa: E402
+import protocol  # noqa: E402
+import settings  # noqa: E402
+import table  # noqa: E402
+from flips import MirroredMean  # noqa: E402
+
+import results  # noqa: E402
+
+KINDS = ("crack", "blowhole", CLEAN)
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, str]]:
+    with (BENCHMARK / "folds.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_committed_folds_are_those_of_the_digest(rows: list[dict[str, str]]):
+    told = json.loads((BENCHMARK / "protocol.json").read_text())
+    assert protocol.folds_digest() == told["folds_digest"]
+    assert len({row["id"] for row in rows}) == len(rows) == told["pictures"]
+    assert len(rows) + len(told["left_out"]) == 1344
+
+
+def test_no_surface_lies_in_two_folds_and_every_class_lies_in_all(rows: list[dict[str, str]]):
+    folds = defaultdict(set)
+    classes = defaultdict(set)
+    for row in rows:
+        folds[row["surface"]].add(row["fold"])
+        classes[row["fold"]].add(row["defect_class"])
+    assert {len(where) for where in folds.values()} == {1}
+    assert {len(found) for found in classes.values()} == {6}
+    assert sorted(classes) == list("01234")
+
+
+def test_every_setting_is_one_that_training_takes():
+    names = settings.setting_names()
+    found = [settings.read_setting(name) for name in names]
+    assert [one.name for one in found] == names
+    assert all(one.start in {None, *names} for one in found)
+
+
+def test_a_setting_changes_what_it_says_and_what_its_start_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    written = """
+first: {why: it is first, train.epochs: 3, train.image_size: 64}
+second: {from: first, why: longer, train.epochs: 5, flips: true}
+wrong: {why: a typing error, train.epoch: 5}
+"""
+    (tmp_path / "settings.yaml").write_text(written)
+    monkeypatch.setattr(settings, "SETTINGS", tmp_path / "settings.yaml")
+    second = settings.read_setting("second")
+    assert (second.train.epochs, second.train.image_size, second.flips) == (5, 64, True)
+    assert second.command == "-S 'train.epochs=5' -S 'train.image_size=64'"
+    with pytest.raises(ParamsError, match=r"params.yaml has no train\.epoch$"):
+        settings.read_setting("wrong")
+    with pytest.raises(ParamsError, match="no setting 'third'; it has first, second, wrong"):
+        settings.read_setting("third")
+
+
+def test_other_tiles_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_tiles(tmp_path / "tiles", KINDS)
+    with pytest.raises(DataError, match=r"tiles_digest is .* scores on other data"):
+        protocol.open_protocol("nowhere", tmp_path)
+
+
+def test_a_surface_in_two_folds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    tiles = write_tiles(tmp_path, KINDS)
+    one = TileSet(tiles.folder, tiles.classes, tuple(same_surface(tiles)))
+    folds = tmp_path / "folds.csv"
+    folds.write_text("id,fold\nt00,0\nt01,1\nt02,1\n")
+    monkeypatch.setattr(protocol, "FOLDS", folds)
+    assert protocol.read_folds(tiles) == {"t00": 0, "t01": 1, "t02": 1}
+    with pytest.raises(DataError, match="surface one lies in two folds"):
+        protocol.read_folds(one)
+    folds.write_text("id,fold\nt00,0\nt01,1\n")
+    with pytest.raises(DataError, match="differ in 1 pictures, such as t02"):
+        protocol.read_folds(tiles)
+
+
+def same_surface(tiles: TileSet) -> Iterator[Tile]:
+    return (replace(tile, surface="one") for tile in tiles.tiles)
+
+
+def test_the_mirrored_mean_of_a_mirrored_picture_is_mirrored():
+    seen = MirroredMean(network())
+    images = torch.rand(1, 2, 64, 64)
+    with torch.inference_mode():
+        plain, mirrored = seen(images), seen(images.flip(3)).flip(3)
+    assert torch.allclose(plain, mirrored, atol=1e-5)
+    assert not torch.allclose(plain, network()(images), atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of a tiny benchmark of two settings, three folds, one seed."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    drawn = write_tiles(folder / "tiles", KINDS * 5)
+    hashed = tuple(replace(tile, sha256=tile.sha256 * 8) for tile in drawn.tiles)
+    tiles = replace(drawn, tiles=hashed)
+    small = protocol.Protocol(tiles, {t.id: n // 5 for n, t in enumerate(tiles.tiles)})
+    compute = ComputeParams(seed=0, threads=1, device="cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fold, "RESULTS", folder / "results")
+        for name, flips in (("plain", False), ("flipped", True)):
+            for number in range(3):
+                setting = tiny_setting(name, flips)
+                run = fold.Run(name, number, 0)
+                fold.run_fold(run, setting, None, small, compute, folder / "work")
+    return folder / "results"
+
+
+def tiny_setting(name: str, flips: bool) -> settings.Setting:
+    known = settings.read_setting(settings.setting_names()[0])
+    start = "plain" if flips else None
+    changes = {"name": name, "flips": flips, "start": start, "train": train_params(epochs=2)}
+    return replace(known, **changes)
+
+
+@pytest.fixture
+def read(done: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., results.FoldedTable]:
+    monkeypatch.setattr(fold, "RESULTS", done)
+    monkeypatch.setattr(results, "RESULTS", done)
+    monkeypatch.setattr(results, "CLASSES", CLASSES)
+    monkeypatch.setattr(table, "CLASSES", CLASSES)
+    return results.read_table
+
+
+def test_every_picture_is_in_test_once_and_in_valid_once(read: Callable[..., results.FoldedTable]):
+    for part in fold.PARTS:
+        rows = read("plain", 0, range(3), part)
+        assert rows.ids == tuple(f"t{n:02}" for n in range(15))
+        assert np.bincount(rows.fold).tolist() == [5, 5, 5]
+    assert results.seeds_done("plain", 3) == [0]
+    assert results.seeds_done("plain", 4) == []
+
+
+def test_pixels_are_pooled_and_rankings_are_the_mean_of_the_folds(
+    read: Callable[..., results.FoldedTable],
+):
+    rows = read("plain", 0, range(3), "test")
+    found = results.score_setting([rows])
+    confusion = rows.table.confusion.sum(axis=0)
+    overlap = [
+        confusion[k, k] / (confusion[k].sum() + confusion[:, k].sum() - confusion[k, k])
+        for k in (1, 2)
+    ]
+    assert found["iou_macro"].value == pytest.approx(np.mean(overlap))
+    each = [
+        roc_auc_score(rows.table.defect[rows.fold == f], rows.table.score[rows.fold == f])
+        for f in range(3)
+    ]
+    assert found["image_auroc"].value == pytest.approx(np.mean(each))
+    assert found["iou_macro"].low <= found["iou_macro"].value <= found["iou_macro"].high
+    assert found["iou_macro"].deviation is None
+
+
+def test_two_seeds_give_their_mean_and_their_spread(read: Callable[..., results.FoldedTable]):
+    tables = [read(name, 0, range(3), "test") for name in ("plain", "flipped")]
+    each = [results.score_setting([one])["dice_pooled"].value for one in tables]
+    both = results.score_setting(tables)["dice_pooled"]
+    assert both.value == pytest.approx(np.mean(each))
+    assert both.deviation == pytest.approx(np.std(each, ddof=1))
+
+
+def test_the_table_judges_a_setting_by_the_valid_parts(
+    read: Callable[..., results.FoldedTable], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(table, "FOLDS", 3)
+    monkeypatch.setattr(table, "SHOWN", (*table.SHOWN[:6], *(f"iou_{name}" for name in CLASSES)))
+    rows = [
+        table.describe(tiny_setting("plain", False)),
+        table.describe(tiny_setting("flipped", True)),
+    ]
+    assert rows[0]["against"] is None
+    told = rows[1]["against"]["iou_macro"]
+    gained = rows[1]["valid"]["iou_macro"]["value"] - rows[0]["valid"]["iou_macro"]["value"]
+    assert told["difference"] == pytest.approx(gained, abs=2e-6)
+    assert told["verdict"] in {"better", "worse", "can't tell"}
+    page = table.insert(f"a\n{table.START}\nstale\n{table.END}\nb", "\n".join(table.markdown(rows)))
+    assert "| flipped | 1 |" in page
+    assert "stale" not in page
+    assert page.startswith("a\n") and page.endswith("\nb")
+
+
+def test_the_committed_tables_are_current():
+    done = subprocess.run(
+        [sys.executable, BENCHMARK / "table.py", "--check"],
+        cwd=BENCHMARK.parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
