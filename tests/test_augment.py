@@ -15,6 +15,8 @@ OFF = {
     "flip_vertical": False,
     "rotation_degrees": 0.0,
     "smallest_crop": 1.0,
+    "paste": 0.0,
+    "paste_largest": 0.1,
     "gamma": 0.0,
     "gradient": 0.0,
     "noise": 0.0,

@@ -83,6 +83,8 @@ def train_params(**changes: Any) -> TrainParams:
             "flip_vertical": True,
             "rotation_degrees": 6.0,
             "smallest_crop": 0.7,
+            "paste": 0.5,
+            "paste_largest": 0.5,
             "gamma": 0.3,
             "gradient": 0.25,
             "noise": 0.03,

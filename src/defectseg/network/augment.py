@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from defectseg.network.paste import paste
 from defectseg.params import Section
 from defectseg.pixels import TEXTURE_PLANES
 
@@ -24,18 +25,22 @@ class AugmentParams(Section):
     gamma: float = Field(ge=0, le=2)
     gradient: float = Field(ge=0, le=1)
     noise: float = Field(ge=0, le=0.5)
+    paste: float = Field(ge=0, le=1)
+    paste_largest: float = Field(gt=0, le=1)
 
 
 def augment(
     images: Tensor, masks: Tensor, params: AugmentParams, draw: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Flip, turn, crop and expose each image of a batch by its own random amounts.
+    """Paste defects, then flip, turn, crop and expose each image by its own random amounts.
 
     Args:
         images: (N, C + 1, S, S) float in [0, 1]; light does not change the last, the texture.
         masks: (N, S, S) int64 in 0..K; they follow the geometry, by nearest neighbour.
         draw: On the CPU, so that every device draws the same.
     """
+    if params.paste:
+        images, masks = paste(images, masks, params.paste, params.paste_largest, draw)
     images, masks = move(images, masks, random_geometry(len(images), params, draw))
     seen, texture = images[:, :-TEXTURE_PLANES], images[:, -TEXTURE_PLANES:]
     return torch.cat([expose(seen, params, draw), texture], dim=1), masks
