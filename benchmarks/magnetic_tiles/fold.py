@@ -5,8 +5,8 @@ every comparison can be computed again. Settings are chosen by the valid rows al
 """
 
 import gzip
+import hashlib
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from flips import MirroredMean
-from pretrain import Pretrained
+from pretrain import Pretrained, train_code
 from protocol import Protocol
 from settings import Setting
 
@@ -28,6 +28,7 @@ from defectseg.inference.operating_point import neutral_point
 from defectseg.inference.torch_engine import TorchEngine
 from defectseg.machine import describe_hardware
 from defectseg.network.checkpoint import remove_checkpoint
+from defectseg.network.learner import TrainParams
 from defectseg.network.training import ModelFiles, open_logs, train_model
 from defectseg.network.unet import load_unet
 
@@ -68,24 +69,29 @@ def run_fold(
     work: Path,
 ) -> dict[str, Any]:
     """Train (or resume), choose the operating point on valid, score valid and test, write."""
-    started = time.perf_counter()
     device = set_up(compute.model_copy(update={"seed": run.seed}))
-    folder = work / "runs" / run.name
-    files = ModelFiles(folder / "unet.safetensors", folder / "unet.run.json")
     split, params = protocol.split(run.fold), setting.train
     if start:
         params = params.model_copy(update={"start_from": str(start.weights)})
-    with open_logs(folder / "train", folder / "speed", folder / "checkpoint") as logs:
-        train_model(protocol.tiles, split, params, run.seed, device, logs, files)
-    remove_checkpoint(folder / "checkpoint")
-    trained = time.perf_counter() - started
+    folder = work / "runs" / training_name(run, params)
+    files = ModelFiles(folder / "unet.safetensors", folder / "unet.run.json")
+    if not files.record.exists():  # settings that only predict in other ways share a training
+        with open_logs(folder / "train", folder / "speed", folder / "checkpoint") as logs:
+            train_model(protocol.tiles, split, params, run.seed, device, logs, files)
+        remove_checkpoint(folder / "checkpoint")
     parts = {part: protocol.tiles.only(split.ids(part)) for part in PARTS}
     scored = score(files.weights, setting, parts, run.seed, device)
     for part, pictures in scored.items():
         write_rows(run.rows(part), pictures)
-    facts = describe(setting, start, files, trained, device)
+    facts = describe(setting, start, files, device)
     write_json(run.facts, facts)
     return facts
+
+
+def training_name(run: Run, params: TrainParams) -> str:
+    """Of all that decides the weights: params, code, seed and fold."""
+    told = [params.model_dump_json(), *train_code(), str(run.seed), str(run.fold)]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 def score(
@@ -117,11 +123,11 @@ def describe(
     setting: Setting,
     start: Pretrained | None,
     files: ModelFiles,
-    seconds: float,
     device: torch.device,
 ) -> dict[str, Any]:
     """The facts of a run, beside its rows."""
     network, info = load_unet(files.weights)
+    record = json.loads(files.record.read_text(encoding="utf-8"))
     params = setting.train
     pictures = (params.pictures_per_epoch or 0) * params.epochs
     return {
@@ -134,10 +140,10 @@ def describe(
         "parameters": sum(value.numel() for value in network.parameters()),
         "best_epoch": info.best_epoch,
         "pictures_seen": pictures,
-        "train_seconds": round(seconds, 1),
+        "train_seconds": record["seconds"],
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         "hardware": describe_hardware(),
-        "record": json.loads(files.record.read_text(encoding="utf-8")),
+        "record": record,
         "start_record": json.loads(start.record.read_text(encoding="utf-8")) if start else None,
     }

@@ -55,7 +55,7 @@ def pretrain(
             "start_from": None,
         }
     )
-    told = [params.model_dump_json(), changed.model_dump_json(), *digests()]
+    told = [params.model_dump_json(), changed.model_dump_json(), *train_code()]
     folder = work / "pretrained" / hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
     files = ModelFiles(folder / "unet.safetensors", folder / "unet.run.json")
     if not files.record.exists():
@@ -68,8 +68,8 @@ def pretrain(
     return Pretrained(files.weights, files.record)
 
 
-def digests() -> list[str]:
-    """Of the code that draws and that trains: other code, other weights."""
+def train_code() -> list[str]:
+    """The hashes of the code that draws and that trains: other code, other weights."""
     stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
     deps = {str(dep) for stage in ("data_load", "train") for dep in stages[stage]["deps"]}
     return [file_digest(Path(dep)) for dep in sorted(deps) if dep.endswith(".py")]
