@@ -83,7 +83,8 @@ def start_of(name: str, compute: ComputeParams, work: Path) -> Pretrained | None
     if setting.pretrain is None:
         return None
     print(f"{name}: on drawn tiles first", flush=True)
-    return pretrain(setting.pretrain, setting.train, compute, work)
+    train = read_setting(setting.pretrained_as).train
+    return pretrain(setting.pretrain, train, compute, work)
 
 
 def train_all(jobs: Sequence[Job], at_once: int) -> None:

@@ -27,6 +27,7 @@ class Setting:
     changes: dict[str, Any]  # dotted key of params.yaml → value, those of `start` included
     flips: bool  # predict all four mirrorings and take the mean
     pretrain: PretrainParams | None  # on drawn tiles first; None = from random weights
+    pretrained_as: str  # the setting that asks for it: those that start from it share the weights
     train: TrainParams
     evaluate: EvaluateParams
 
@@ -55,6 +56,7 @@ def read_setting(name: str) -> Setting:
         changes=changes,
         flips=bool(own.get("flips", False)),
         pretrain=PretrainParams.model_validate(own["pretrain"]) if own.get("pretrain") else None,
+        pretrained_as=asks_for_pretraining(name, written),
         train=TrainParams.model_validate(content["train"]),
         evaluate=EvaluateParams.model_validate(content["evaluate"]),
     )
@@ -71,6 +73,14 @@ def resolve(name: str, written: dict[str, dict[str, Any]]) -> dict[str, Any]:
         raise ParamsError(f"{SETTINGS} has no setting {name!r}; it has {', '.join(written)}")
     start = written[name].get("from")
     return (resolve(start, written) if start else {}) | written[name]
+
+
+def asks_for_pretraining(name: str, written: dict[str, dict[str, Any]]) -> str:
+    """The nearest setting on the way back that says `pretrain` itself; else the first."""
+    start = written[name].get("from")
+    if "pretrain" in written[name] or start is None:
+        return name
+    return asks_for_pretraining(start, written)
 
 
 def change(content: dict[str, Any], key: str, value: Any) -> None:
