@@ -32,6 +32,7 @@ class PretrainParams(Section):
     clean_fraction: float = Field(ge=0, lt=1)
     epochs: int = Field(ge=1)
     pictures_per_epoch: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
 
 
@@ -51,6 +52,7 @@ def pretrain(
         update={
             "epochs": params.epochs,
             "pictures_per_epoch": params.pictures_per_epoch,
+            "batch_size": params.batch_size,
             "learning_rate": params.learning_rate,
             "start_from": None,
         }
