@@ -18,6 +18,7 @@ class ComputeParams(Section):
     seed: int = Field(ge=0)
     threads: int = Field(ge=0)
     device: str = Field(pattern="^(auto|cpu|mps|cuda(:[0-9]+)?)$")
+    processes: int = Field(default=1, ge=1)
 
 
 def set_up(params: ComputeParams) -> torch.device:

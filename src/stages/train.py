@@ -8,6 +8,7 @@ from defectseg.data.tile import read_tiles
 from defectseg.determinism import ComputeParams, set_up
 from defectseg.network.checkpoint import remove_checkpoint
 from defectseg.network.learner import TrainParams
+from defectseg.network.processes import ran_in_processes
 from defectseg.network.training import ModelFiles, open_logs, train_model
 from defectseg.params import read_params
 
@@ -22,6 +23,8 @@ SPEED = Path("metrics/speed")
 def main() -> None:
     params = read_params("train", TrainParams)
     compute = read_params("compute", ComputeParams)
+    if ran_in_processes(Path(__file__), compute.processes):
+        return
     device = set_up(compute)
     with open_logs(LOGS, SPEED, CHECKPOINT) as logs:
         tiles, split = read_tiles(TILES), read_split(SPLIT)

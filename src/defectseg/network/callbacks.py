@@ -25,6 +25,7 @@ from defectseg.network.checkpoint import (
     save_checkpoint,
 )
 from defectseg.network.decoded import Decoded
+from defectseg.network.processes import count, mean_over_processes, rank, share_of
 from defectseg.network.sampling import RatioSampler
 from defectseg.overlay import overlay
 from defectseg.pixels import TEXTURE_PLANES, standardize, to_images
@@ -50,6 +51,7 @@ class Prepare(Callback):
         images, masks = to_images(self.xb[0]), self.yb[0]
         if self.training:
             images, masks = augment(images, masks, self._params, self._draw)
+            images, masks = share_of(images), share_of(masks)
         images = standardize(images).contiguous(memory_format=torch.channels_last)
         self.learn.xb, self.learn.yb = (images,), (masks,)
 
@@ -156,12 +158,14 @@ class Keeper(Callback):
             self.best = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
         self.progress.epoch = self.epoch
         self.progress.history.append(self._logged())
-        self._save()
+        if rank() == 0:
+            self._save()
 
     def _logged(self) -> dict[str, float]:
         losses = dict(
             zip(("train_loss", "valid_loss"), map(float, self.recorder.log[1:3]), strict=True)
         )
+        losses["train_loss"] = mean_over_processes(losses["train_loss"], self.loss.device)
         rate = float(self.opt.hypers[-1]["lr"])
         valid = {f"valid_{name}": value for name, value in self._scores.scores().items()}
         return {**losses, "learning_rate": rate, **valid}
@@ -201,7 +205,7 @@ class EpochLog(Callback):
     def after_batch(self) -> None:
         """Count the pictures."""
         if self.training:
-            self._pictures += len(self.y)
+            self._pictures += len(self.y) * count()
 
     def after_train(self) -> None:
         """Stop the clock."""
@@ -251,7 +255,9 @@ class Bar(Callback):
 
     def __init__(self, progress: Progress, batches: int, epochs: int) -> None:
         done = (progress.epoch + 1) * batches
-        self._bar = tqdm(total=epochs * batches, initial=done, desc="train", unit="batch")
+        self._bar = tqdm(
+            *(None, "train", epochs * batches), initial=done, unit="batch", disable=rank() > 0
+        )
         self._progress = progress
 
     def after_batch(self) -> None:

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from defectseg.data.tile import TileSet
+from defectseg.network.processes import rank
 from defectseg.pixels import TEXTURE_PLANES, to_planes
 
 
@@ -51,7 +52,8 @@ def decode_tiles(tiles: TileSet, image_size: int, channels: int, what: str) -> D
     count = len(tiles.tiles)
     pictures = _mapped((count, image_size, image_size, channels + TEXTURE_PLANES))
     masks = _mapped((count, image_size, image_size))
-    for index, tile in enumerate(tqdm(tiles.tiles, desc=f"decode {what}", unit="picture")):
+    bar = tqdm(tiles.tiles, desc=f"decode {what}", unit="picture", disable=rank() > 0)
+    for index, tile in enumerate(bar):
         picture = torch.from_numpy(tiles.picture(tile, channels).copy())[None]
         square = to_planes(picture, image_size)[0].permute(1, 2, 0)
         pictures[index] = (square * 255.0).round().to(torch.uint8).numpy()

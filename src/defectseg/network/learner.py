@@ -39,6 +39,7 @@ from defectseg.network.checkpoint import (
 )
 from defectseg.network.decoded import Decoded
 from defectseg.network.loss import LossParams, SegmentationLoss
+from defectseg.network.processes import Share, synchronized
 from defectseg.network.sampling import RatioSampler, draw_weights
 from defectseg.network.unet import STAGES, NetworkParams, build_unet, start_from
 from defectseg.params import Section
@@ -120,7 +121,7 @@ def train_unet(
     network = build_unet(params.network, len(train.tiles.classes))
     if params.start_from:
         start_from(network, Path(params.start_from))
-    network = network.to(device)
+    network = synchronized(network.to(device), device)
     fresh: tuple[Progress, dict[str, torch.Tensor]] = (Progress(fingerprint), {})
     resumed = load_checkpoint(logs.checkpoint, fingerprint) if params.resume else fresh
     progress, tensors = resumed
@@ -132,7 +133,8 @@ def train_unet(
     learn = _learner(_loaders(train, valid, sampler, params, device), network, params, device)
     log = EpochLog(keeper, logs.live, logs.speed, valid.some_defects(SHOWN))
     bar = Bar(progress, len(sampler), params.epochs)
-    learn.add_cbs([Prepare(params.augment, sampler, seed), average, scores, keeper, log, bar])
+    prepare = Prepare(params.augment, sampler, seed)
+    learn.add_cbs([prepare, average, Share(), scores, keeper, log, bar])
     _fit(learn, params, progress, tensors)
     network.load_state_dict(keeper.best)
     epochs = progress.epoch + 1 - epochs_before

@@ -1,6 +1,7 @@
 """Split tiles in, a model file out: the stage train, in order."""
 
 import hashlib
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from defectseg.errors import TrainingError
 from defectseg.files import remove_leftovers, write_json
 from defectseg.network.decoded import decode_tiles
 from defectseg.network.learner import Logs, TrainParams, train_unet
+from defectseg.network.processes import count, joined, own_device, rank
 from defectseg.network.unet import ModelInfo, file_digest, save_unet
 from defectseg.provenance import code_digest, package_version
 from defectseg.run_record import describe_run, measure_run
@@ -33,9 +35,15 @@ class ModelFiles:
 
 @contextmanager
 def open_logs(losses: Path, speed: Path, checkpoint: Path) -> Iterator[Logs]:
-    """Inside, a training logs into two folders and leaves its checkpoint in a third."""
-    with Live(losses, **ALONE) as live, Live(speed, **ALONE) as fast:
-        yield Logs(live, fast, checkpoint)
+    """Inside, a training logs into two folders and leaves its checkpoint in a third.
+
+    Of several processes only the first does; what the others log is thrown away.
+    """
+    with tempfile.TemporaryDirectory(prefix="defectseg") as nowhere:
+        if rank():
+            losses, speed = Path(nowhere, "losses"), Path(nowhere, "speed")
+        with Live(losses, **ALONE) as live, Live(speed, **ALONE) as fast:
+            yield Logs(live, fast, checkpoint)
 
 
 def train_model(
@@ -51,33 +59,36 @@ def train_model(
 
     The checkpoint stays: who knows that the result counts removes it.
     """
+    device = own_device(device)
     size, channels = params.image_size, params.network.in_channels
     train, valid = tiles.only(split.ids("train")), tiles.only(split.ids("valid"))
     code, data = code_digest(), tiles.digest()
-    with measure_run() as meter:
-        trained = train_unet(
-            decode_tiles(train, size, channels, "train"),
-            decode_tiles(valid, size, channels, "valid"),
-            params,
-            logs,
-            fingerprint(params, seed, code, data, split),
-            device,
-            seed,
+    with joined(device):
+        with measure_run() as meter:
+            trained = train_unet(
+                decode_tiles(train, size, channels, "train"),
+                decode_tiles(valid, size, channels, "valid"),
+                params,
+                logs,
+                fingerprint(params, seed, code, data, split),
+                device,
+                seed,
+            )
+        info = ModelInfo(
+            network=params.network,
+            classes=tiles.classes,
+            image_size=size,
+            best_epoch=trained.progress.best_epoch,
+            start_digest=start_digest(params),
+            data_digest=data,
+            code_digest=code,
+            package_version=package_version(),
         )
-    info = ModelInfo(
-        network=params.network,
-        classes=tiles.classes,
-        image_size=size,
-        best_epoch=trained.progress.best_epoch,
-        start_digest=start_digest(params),
-        data_digest=data,
-        code_digest=code,
-        package_version=package_version(),
-    )
-    save_unet(trained.network, info, files.weights)
-    facts = {"data_digest": data, "code_digest": code, "epochs": trained.epochs}
-    remove_leftovers(files.record)
-    write_json(files.record, describe_run(meter, device, **facts))
+        if rank() == 0:
+            save_unet(trained.network, info, files.weights)
+            facts = {"data_digest": data, "code_digest": code, "epochs": trained.epochs}
+            remove_leftovers(files.record)
+            write_json(files.record, describe_run(meter, device, processes=count(), **facts))
     return info
 
 
