@@ -13,7 +13,7 @@ SET ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run magnetic-tiles cv sweep experiments storage storage-stop verify reproduce \
-	compare register promote rollback model serve test check hooks openapi pins bench
+	compare register promote rollback model serve test check hooks openapi pins bench folds
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -154,6 +154,13 @@ openapi: .venv/tools ## write docs/openapi.json: the service's addresses, as the
 
 pins: ## write requirements-service.txt: the versions that .venv has
 	python deploy/pin_packages.py
+
+# What `make folds` trains: rows of benchmarks/magnetic_tiles/settings.yaml.
+SETTINGS = pasted
+
+folds: setup ## score SETTINGS=… on five folds of the real tiles (docs/benchmark.md); SOURCE=… as above
+	python benchmarks/magnetic_tiles/run.py $(SETTINGS) --source '$(SOURCE)' --jobs $(JOBS)
+	python benchmarks/magnetic_tiles/table.py
 
 bench: setup ## the benchmarks: training, the pipeline's growth, inference, predict, the engines, the service
 	python benchmarks/training.py

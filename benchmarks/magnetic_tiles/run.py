@@ -50,7 +50,8 @@ def parse_arguments() -> argparse.Namespace:
     names = setting_names()
     add = parser.add_argument
     add("settings", nargs="+", choices=names, metavar="SETTING", help=", ".join(names))
-    add("--folds", type=int, nargs="+", default=list(range(5)), help="default: all five")
+    folds = {"choices": range(5), "metavar": "FOLD", "help": "0 to 4; default: all five"}
+    add("--folds", type=int, nargs="+", default=list(range(5)), **folds)
     add("--seeds", type=int, nargs="+", default=[0], help="default: 0")
     add("--source", default=SOURCE, help="folder, archive or address; default: the public one")
     add("--work", type=Path, default=WORK, help="for tiles and models; default: %(default)s")
