@@ -117,11 +117,7 @@ def train_unet(
     weights = draw_weights(train.tiles.tiles, params.defect_fraction)
     pictures = params.pictures_per_epoch or len(train)
     sampler = RatioSampler(weights, pictures, params.batch_size, seed)
-    torch.manual_seed(seed)
-    network = build_unet(params.network, len(train.tiles.classes))
-    if params.start_from:
-        start_from(network, Path(params.start_from))
-    network = synchronized(network.to(device), device)
+    network = _first_network(params, len(train.tiles.classes), device, seed)
     fresh: tuple[Progress, dict[str, torch.Tensor]] = (Progress(fingerprint), {})
     resumed = load_checkpoint(logs.checkpoint, fingerprint) if params.resume else fresh
     progress, tensors = resumed
@@ -139,6 +135,16 @@ def train_unet(
     network.load_state_dict(keeper.best)
     epochs = progress.epoch + 1 - epochs_before
     return Trained(network.to(memory_format=torch.contiguous_format).eval(), progress, epochs)
+
+
+def _first_network(
+    params: TrainParams, classes: int, device: torch.device, seed: int
+) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    network = build_unet(params.network, classes)
+    if params.start_from:
+        start_from(network, Path(params.start_from))
+    return synchronized(network.to(device), device)
 
 
 def _fit(

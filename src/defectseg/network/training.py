@@ -74,22 +74,29 @@ def train_model(
                 device,
                 seed,
             )
-        info = ModelInfo(
-            network=params.network,
-            classes=tiles.classes,
-            image_size=size,
-            best_epoch=trained.progress.best_epoch,
-            start_digest=start_digest(params),
-            data_digest=data,
-            code_digest=code,
-            package_version=package_version(),
-        )
+        info = describe_model(params, tiles.classes, trained.progress.best_epoch, data, code)
         if rank() == 0:
             save_unet(trained.network, info, files.weights)
             facts = {"data_digest": data, "code_digest": code, "epochs": trained.epochs}
             remove_leftovers(files.record)
             write_json(files.record, describe_run(meter, device, processes=count(), **facts))
     return info
+
+
+def describe_model(
+    params: TrainParams, classes: tuple[str, ...], best_epoch: int, data: str, code: str
+) -> ModelInfo:
+    """What models/unet.json says; `data` and `code` are digests."""
+    return ModelInfo(
+        network=params.network,
+        classes=classes,
+        image_size=params.image_size,
+        best_epoch=best_epoch,
+        start_digest=start_digest(params),
+        data_digest=data,
+        code_digest=code,
+        package_version=package_version(),
+    )
 
 
 def fingerprint(params: TrainParams, seed: int, code: str, data: str, split: Split) -> str:

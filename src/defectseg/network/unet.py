@@ -60,12 +60,7 @@ def build_unet(params: NetworkParams, classes: int) -> torch.nn.Module:
     Raises:
         TrainingError: The encoder does not exist, or its weights cannot be had.
     """
-    refuse_unknown_encoder(params.encoder)
-    if params.encoder_options and not params.encoder.startswith("tu-"):
-        raise TrainingError(
-            f"params.yaml: train.network.encoder_options are for timm's encoders, tu-…; "
-            f"{params.encoder!r} takes none"
-        )
+    refuse_unknown_encoder(params.encoder, bool(params.encoder_options))
     path = weights_path(params.encoder_weights)
     hub: str | bool | None = None if path else params.encoder_weights
     if hub and params.encoder.startswith("tu-"):
@@ -134,11 +129,16 @@ def weights_path(encoder_weights: str | None) -> Path | None:
     return None
 
 
-def refuse_unknown_encoder(name: str) -> None:
-    """Raises: TrainingError: No such encoder; names the nearest ones."""
+def refuse_unknown_encoder(name: str, has_options: bool) -> None:
+    """Raises: TrainingError: No such encoder, or one without options; names the nearest ones."""
     known = set(smp.encoders.get_encoder_names())
     universal = {f"tu-{model}" for model in timm.list_models()}
     plain = name.partition(".")[0] if name.startswith("tu-") else name  # without timm's weight tag
+    if has_options and not name.startswith("tu-"):
+        raise TrainingError(
+            f"params.yaml: train.network.encoder_options are for timm's encoders, tu-…; "
+            f"{name!r} takes none"
+        )
     if plain in known | universal:
         return
     near = difflib.get_close_matches(name, sorted(known | universal), n=5, cutoff=0.5)
