@@ -73,7 +73,6 @@ class Job:
 
     def __call__(self) -> None:
         """Do it."""
-        os.environ["TQDM_DISABLE"] = "1"  # several bars in one terminal are none
         setting = read_setting(self.run.setting)
         run_fold(self.run, setting, self.start, self.protocol, self.compute, self.work)
 
@@ -91,6 +90,7 @@ def start_of(name: str, compute: ComputeParams, work: Path) -> Pretrained | None
 def train_all(jobs: Sequence[Job], at_once: int) -> None:
     """Run all; one that fails is named, and the others go on."""
     started, failed = time.perf_counter(), []
+    os.environ["TQDM_DISABLE"] = "1"  # several bars in one terminal are none
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(at_once, mp_context=spawn, max_tasks_per_child=1) as pool:
         futures = {pool.submit(job): job.run.name for job in jobs}
