@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -179,6 +180,23 @@ def test_pixels_are_pooled_and_rankings_are_the_mean_of_the_folds(
     assert found["image_auroc"].value == pytest.approx(np.mean(each))
     assert found["iou_macro"].low <= found["iou_macro"].value <= found["iou_macro"].high
     assert found["iou_macro"].deviation is None
+
+
+def test_pixels_come_from_the_plain_rows_and_verdicts_from_the_operating_point(
+    read: Callable[..., results.FoldedTable],
+):
+    rows = read("plain", 0, range(3), "test")
+    each: dict[str, dict[str, Any]] = {kind: {} for kind in fold.KINDS}
+    for number in range(3):
+        for kind in fold.KINDS:
+            each[kind] |= results.read_rows(fold.Run("plain", number, 0), "test", kind)
+    plain, operating = each["plain"], each["operating"]
+    assert plain != operating
+    for index, name in enumerate(rows.ids):
+        assert rows.table.confusion[index].ravel().tolist() == list(plain[name].confusion)
+        assert rows.table.score[index] == operating[name].score
+        rejected = not operating[name].is_defect and operating[name].verdict == "reject"
+        assert rows.table.false_alarm[index] == rejected
 
 
 def test_two_seeds_give_their_mean_and_their_spread(read: Callable[..., results.FoldedTable]):

@@ -1,7 +1,10 @@
 """A setting, a fold and a seed in; one trained model, its scored pictures and its facts out.
 
 The rows of the valid and the test part are kept, picture by picture: from them every score and
-every comparison can be computed again. Settings are chosen by the valid rows alone.
+every comparison can be computed again. Settings are chosen by the valid rows alone. Each part has
+two kinds of rows: `plain`, whose masks are where a defect is likelier than none, as segmentation is
+scored elsewhere; and `operating`, whose masks and verdicts are those of the operating point, which
+leaves out what is too small or too unsure to reject a picture for.
 """
 
 import gzip
@@ -35,6 +38,7 @@ from defectseg.network.unet import load_unet
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PARTS = ("valid", "test")
+KINDS = ("plain", "operating")
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,9 @@ class Run:
         """What it cost and how it learnt; written last: where it is, the run is done."""
         return RESULTS / f"{self.name}.json"
 
-    def rows(self, part: str) -> Path:
-        """The scored pictures of a part."""
-        return RESULTS / f"{self.name}-{part}.csv.gz"
+    def rows(self, part: str, kind: str) -> Path:
+        """The scored pictures of a part, of one of `KINDS`."""
+        return RESULTS / f"{self.name}-{part}-{kind}.csv.gz"
 
 
 def run_fold(
@@ -81,8 +85,8 @@ def run_fold(
         remove_checkpoint(folder / "checkpoint")
     parts = {part: protocol.tiles.only(split.ids(part)) for part in PARTS}
     scored = score(files.weights, setting, parts, run.seed, device)
-    for part, pictures in scored.items():
-        write_rows(run.rows(part), pictures)
+    for (part, kind), pictures in scored.items():
+        write_rows(run.rows(part, kind), pictures)
     facts = describe(setting, start, files, device)
     write_json(run.facts, facts)
     return facts
@@ -96,17 +100,19 @@ def training_name(run: Run, params: TrainParams) -> str:
 
 def score(
     weights: Path, setting: Setting, parts: dict[str, TileSet], seed: int, device: torch.device
-) -> dict[str, list[ScoredPicture]]:
-    """Each part's pictures at the operating point that is chosen on valid."""
+) -> dict[tuple[str, str], list[ScoredPicture]]:
+    """The pictures by part and kind; the operating point is chosen on valid."""
     network, info = load_unet(weights)
     channels, rule = info.network.in_channels, setting.evaluate.operating_point
     start = neutral_point(info.classes)
     seen = MirroredMean(network) if setting.flips else network
     engine = TorchEngine(seen, info.image_size, start, device)
-    point, _ = choose_on_valid(engine, parts["valid"], channels, rule, seed)
-    chosen = engine.at(point)
+    chosen, _ = choose_on_valid(engine, parts["valid"], channels, rule, seed)
+    points = dict(zip(KINDS, (start, chosen), strict=True))
     return {
-        part: score_part(chosen, point, tiles, channels, part)[0] for part, tiles in parts.items()
+        (part, kind): score_part(engine.at(point), point, tiles, channels, part)[0]
+        for part, tiles in parts.items()
+        for kind, point in points.items()
     }
 
 

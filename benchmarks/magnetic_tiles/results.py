@@ -1,8 +1,9 @@
 """The files of results/ in, the scores of a setting over all folds out, each with its interval.
 
 Pixels and verdicts are pooled over the folds: every picture is in the test part of one. Rankings
-(AUROC) are the mean of the folds', for the scores of different models have different scales. Seeds
-are averaged; an interval resamples surfaces, the same for all seeds.
+(AUROC) are the mean of the folds', for the scores of different models have different scales. The
+masks are the plain ones; verdicts and rankings are those of the operating point. Seeds are averaged;
+an interval resamples surfaces, the same for all seeds.
 n pictures, B resamples.
 """
 
@@ -14,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from fold import RESULTS, Run
+from fold import KINDS, RESULTS, Run
 
 from defectseg.comparison.evidence import Evidence, weigh_evidence
-from defectseg.comparison.per_image import Row, parse_per_image
+from defectseg.comparison.per_image import FOUND, Row, parse_per_image
 from defectseg.comparison.ranked import RankedTable
 from defectseg.comparison.test_part import to_table
 from defectseg.confusion import ratio
@@ -26,6 +27,7 @@ from defectseg.evaluation.metrics import INTERVAL, resample
 
 Float = npt.NDArray[np.float64]
 RANKED = ("image_auroc", "image_average_precision")
+OF_PLAIN = ("tp", "fp", "fn", "confusion", *FOUND)  # columns; the others are of the verdict
 DRAWS = 2000
 SEED = 0  # of the resampling
 CLASSES = ("blowhole", "break", "crack", "fray", "uneven")
@@ -84,9 +86,12 @@ def read_table(setting: str, seed: int, folds: Sequence[int], part: str) -> Fold
     rows: list[tuple[Row, int]] = []
     for fold in folds:
         run = Run(setting, fold, seed)
-        content = gzip.decompress(run.rows(part).read_bytes())
-        parsed = parse_per_image(content, run.name, CLASSES)
-        rows += [(row, fold) for row in parsed.rows.values()]
+        plain, operating = (read_rows(run, part, kind) for kind in KINDS)
+        both = (
+            operating[key].model_copy(update={name: getattr(row, name) for name in OF_PLAIN})
+            for key, row in plain.items()
+        )
+        rows += [(row, fold) for row in both]
     rows.sort(key=lambda pair: pair[0].id)
     if len({row.id for row, _ in rows}) < len(rows):
         raise DataError(f"{setting}, seed {seed}: a picture lies in two {part} parts")
@@ -97,6 +102,12 @@ def read_table(setting: str, seed: int, folds: Sequence[int], part: str) -> Fold
         tuple(row.surface for row in only),
         tuple(row.id for row in only),
     )
+
+
+def read_rows(run: Run, part: str, kind: str) -> dict[str, Row]:
+    """The rows of one file by id."""
+    content = gzip.decompress(run.rows(part, kind).read_bytes())
+    return parse_per_image(content, run.name, CLASSES).rows
 
 
 def score_setting(tables: Sequence[FoldedTable]) -> dict[str, Score]:
