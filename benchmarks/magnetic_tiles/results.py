@@ -2,8 +2,8 @@
 
 Pixels and verdicts are pooled over the folds: every picture is in the test part of one. Rankings
 (AUROC) are the mean of the folds', for the scores of different models have different scales. The
-masks are the plain ones; verdicts and rankings are those of the operating point. Seeds are averaged;
-an interval resamples surfaces, the same for all seeds.
+masks are the plain ones; verdicts and rankings are those of the operating point. Seeds are
+averaged; an interval resamples surfaces, the same for all seeds.
 n pictures, B resamples.
 """
 
