@@ -106,7 +106,7 @@ def describe(info: ModelInfo, point: OperatingPoint, weights: Path) -> dict[str,
 
     Every value is JSON except the plain strings, so that any language can read it.
     """
-    facts = info.model_dump(mode="json", exclude={"network", "classes"})
+    facts = info.model_dump(mode="json", exclude={"network", "classes"}, exclude_none=True)
     return {
         "classes": json.dumps(info.classes, ensure_ascii=False),
         **{name: str(value) for name, value in facts.items()},
