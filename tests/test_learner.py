@@ -292,7 +292,7 @@ def judge(network: torch.nn.Module, valid: TileSet) -> Any:
 
 
 def test_the_average_is_what_is_judged_and_not_what_is_trained(train: Callable[..., Trained]):
-    alone, averaged = train(weight_average=0.0), train(weight_average=0.9)
+    alone, averaged = (train(weight_average=decay, resume=False) for decay in (0.0, 0.9))
     losses = [[e["train_loss"] for e in one.progress.history] for one in (alone, averaged)]
     assert losses[0] == losses[1]
     scores = [[e["valid_loss"] for e in one.progress.history] for one in (alone, averaged)]
