@@ -132,6 +132,7 @@ def test_a_wrong_form_is_refused_and_the_connection_goes_on(service: LiveService
     assert_good_is_served(service.port)
 
 
+@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
 def test_a_length_over_the_limit_is_refused_before_the_body(service: LiveService):
     started = time.monotonic()
     answer = ask(service.port, head(f"Content-Type: {KIND}", f"Content-Length: {4 * MIB + 1}"))

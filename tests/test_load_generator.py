@@ -251,6 +251,7 @@ def test_a_server_that_is_not_there_refuses(tmp_path):
     assert [code for _, _, code in report["phases"][0]["requests"]] == ["REFUSED"] * 2
 
 
+@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
 def test_a_server_that_never_answers_is_given_up(tmp_path):
     ended = Event()
     with peer(lambda n: REPLY if ended.wait(20) else b"") as server:

