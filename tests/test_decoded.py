@@ -31,10 +31,10 @@ def test_what_the_network_sees_in_training_is_what_it_sees_in_serving(
 ):
     decoded = decode(tiles, channels)
     assert decoded.pictures.shape[:3] == (4, SIDE, SIDE)
-    assert decoded.pictures.dtype == np.uint8
+    assert decoded.pictures.dtype == torch.uint8
     for index, tile in enumerate(tiles.tiles):
         raw = torch.from_numpy(tiles.picture(tile, channels).copy())[None]
-        stored = torch.from_numpy(decoded.pictures[[index]])
+        stored = decoded.pictures[[index]]
         seen = standardize(stored.permute(0, 3, 1, 2).float() / 255.0)
         served = to_input(raw, SIDE)
         assert seen.shape == served.shape
@@ -57,16 +57,35 @@ def test_a_batch_is_fetched_at_once_in_the_order_asked(tiles: TileSet):
     decoded = decode(tiles)
     pictures, masks = decoded.__getitems__([2, 0, 2])
     assert (len(decoded), pictures.dtype, masks.dtype) == (4, torch.uint8, torch.int64)
-    assert np.array_equal(pictures.numpy(), decoded.pictures[[2, 0, 2]])
-    assert np.array_equal(masks.numpy(), decoded.masks[[2, 0, 2]])
+    assert torch.equal(pictures, torch.stack([decoded.pictures[n] for n in (2, 0, 2)]))
+    assert torch.equal(masks, torch.stack([decoded.masks[n] for n in (2, 0, 2)]))
+
+
+def test_what_does_not_fit_into_half_of_an_accelerator_stays_outside(
+    tiles: TileSet, monkeypatch: pytest.MonkeyPatch
+):
+    decoded = decode(tiles)
+    assert decoded.nbytes == 4 * SIDE * SIDE * (2 + 1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (2 * decoded.nbytes - 2, 10**12))
+    assert decoded.to(torch.device("cuda")) is decoded
+    assert decoded.to(torch.device("cpu")) is decoded
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA here")
+def test_an_accelerator_holds_the_pictures_and_slices_the_batches(tiles: TileSet):
+    decoded = decode(tiles)
+    pictures, masks = decoded.to(torch.device("cuda")).__getitems__([2, 0])
+    assert pictures.is_cuda and masks.is_cuda
+    assert torch.equal(pictures.cpu(), decoded.pictures[[2, 0]])
+    assert torch.equal(masks.cpu(), decoded.masks[[2, 0]].long())
 
 
 def test_some_defects_are_spread_over_the_set_and_never_clean(tiles: TileSet):
     decoded = decode(tiles)
     two = decoded.some_defects(2)
     assert [tile.id for tile in two.tiles.tiles] == ["t00", "t03"]
-    assert np.array_equal(two.pictures, decoded.pictures[[0, 3]])
-    assert np.array_equal(two.masks, decoded.masks[[0, 3]])
+    assert torch.equal(two.pictures, decoded.pictures[[0, 3]])
+    assert torch.equal(two.masks, decoded.masks[[0, 3]])
     assert [tile.id for tile in decoded.some_defects(9).tiles.tiles] == ["t00", "t02", "t03"]
 
 

@@ -97,9 +97,6 @@ def draw(params: PretrainParams, folder: Path) -> TileSet:
         }
         load_tiles(
             load.model_copy(update=changes),
-            Places(
-                *(folder / name for name in ("tiles", "report", "quarantine.csv")),
-                *(folder / name for name in ("data_load.json", "data_quality.json", "rejected")),
-            ),
+            Places.under(folder),
         )
     return read_tiles(folder / "tiles")

@@ -66,10 +66,7 @@ def load(source: str, work: Path, digest: str | None) -> TileSet:
         changes = {"source": source, "digest": digest}
         load_tiles(
             params.model_copy(update=changes),
-            Places(
-                *(work / name for name in ("tiles", "report", "quarantine.csv")),
-                *(work / name for name in ("data_load.json", "data_quality.json", "rejected")),
-            ),
+            Places.under(work),
         )
     return read_tiles(work / "tiles")
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from defectseg.data.faults import Fault, FaultKind, list_sections, raise_sections
 from defectseg.data.layouts.find import find_layout
@@ -48,6 +48,18 @@ class Places:
     summary: Path  # JSON: what was loaded
     quality: Path  # JSON: what was found
     rejected: Path  # a folder: index.html and quarantine.csv of data that were refused
+
+    @classmethod
+    def under(cls, folder: Path) -> Self:
+        """All of them in one folder."""
+        return cls(
+            tiles=folder / "tiles",
+            report=folder / "report",
+            quarantine=folder / "quarantine.csv",
+            summary=folder / "data_load.json",
+            quality=folder / "data_quality.json",
+            rejected=folder / "rejected",
+        )
 
 
 @dataclass(frozen=True)

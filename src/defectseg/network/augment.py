@@ -37,7 +37,7 @@ def augment(
     Args:
         images: (N, C + 1, S, S) float in [0, 1]; light does not change the last, the texture.
         masks: (N, S, S) int64 in 0..K; they follow the geometry, by nearest neighbour.
-        draw: On the CPU, so that every device draws the same.
+        draw: On the CPU. An accelerator draws the noise itself, from a seed of this one.
     """
     if params.paste:
         images, masks = paste(images, masks, params.paste, params.paste_largest, draw)
@@ -77,14 +77,20 @@ def expose(images: Tensor, params: AugmentParams, draw: torch.Generator) -> Tens
     slope = (torch.rand(count, 2, generator=draw) * 2 - 1) * params.gradient
     axis = torch.linspace(-1, 1, side)
     light = 1 + slope[:, 0, None, None] * axis[:, None] + slope[:, 1, None, None] * axis[None, :]
-    noise = (
-        torch.randn(images.shape, generator=draw)
-        * params.noise
-        * uniform(count, draw)[:, None, None, None]
-    )
     device = images.device
+    noise = normal_like(images, draw)
+    noise = noise * params.noise * uniform(count, draw)[:, None, None, None].to(device)
     bent = images.clamp(1e-4, 1) ** gamma.to(device)[:, None, None, None]
-    return (bent * light.to(device)[:, None] + noise.to(device)).clamp(0, 1)
+    return (bent * light.to(device)[:, None] + noise).clamp(0, 1)
+
+
+def normal_like(images: Tensor, draw: torch.Generator) -> Tensor:
+    """Normal numbers of the shape of images, drawn where they are: on CPUs by `draw` itself."""
+    device = images.device
+    if device.type != "cpu":
+        seed = int(torch.randint(2**62, (1,), generator=draw))
+        draw = torch.Generator(device).manual_seed(seed)
+    return torch.randn(images.shape, generator=draw, device=device)
 
 
 def uniform(count: int, draw: torch.Generator) -> Tensor:

@@ -27,7 +27,7 @@ class WeightAverage(Callback):
         first = self._copy()
         if self.average:
             self.average = {k: self.average[k].to(own.device) for k, own in first.items()}
-            self.before_validate()
+            self._lend()
         else:
             self.average = first
 
@@ -40,14 +40,17 @@ class WeightAverage(Callback):
     def before_validate(self) -> None:
         """Lend the average."""
         if self._decay:
-            self._live = self._copy()
-            self.model.load_state_dict(self.average)
+            self._lend()
 
     def before_train(self) -> None:
         """Take it back."""
         if self._live:
             self.model.load_state_dict(self._live)
             self._live = {}
+
+    def _lend(self) -> None:
+        self._live = self._copy()
+        self.model.load_state_dict(self.average)
 
     def weights(self) -> dict[str, Tensor]:
         """Those that the optimizer moves, whichever the network holds now."""

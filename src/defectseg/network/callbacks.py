@@ -222,14 +222,13 @@ class EpochLog(Callback):
 
     def _draw_overlays(self) -> None:
         for index, tile in enumerate(self._shown.tiles.tiles):
-            picture, true_mask = self._shown.pictures[index], self._shown.masks[index]
-            image = to_images(torch.from_numpy(picture.copy())[None])
+            picture, true_mask = self._shown.pictures[index], self._shown.masks[index].numpy()
+            image = to_images(picture[None])
             with torch.no_grad():
                 logits = self.model(standardize(image).to(next(self.model.parameters()).device))
             pred_mask = logits[0].argmax(0).cpu().numpy().astype(np.uint8)
-            pair = [
-                overlay(picture[..., :-TEXTURE_PLANES], mask) for mask in (true_mask, pred_mask)
-            ]
+            seen = picture[..., :-TEXTURE_PLANES].numpy()
+            pair = [overlay(seen, mask) for mask in (true_mask, pred_mask)]
             self._live.log_image(f"{tile.id}.png", np.concatenate(pair, axis=1))
 
 

@@ -167,8 +167,8 @@ def _fit(
 def _loaders(
     train: Decoded, valid: Decoded, sampler: RatioSampler, params: TrainParams, device: torch.device
 ) -> DataLoaders:
-    draw = DataLoader(train, batch_sampler=sampler, collate_fn=_as_it_is)
-    look = DataLoader(valid, batch_size=params.batch_size, collate_fn=_as_it_is)
+    draw = DataLoader(train.to(device), batch_sampler=sampler, collate_fn=_as_it_is)
+    look = DataLoader(valid.to(device), batch_size=params.batch_size, collate_fn=_as_it_is)
     return DataLoaders(draw, look, device=device)
 
 

@@ -62,7 +62,7 @@ def train_model(
     device = own_device(device)
     size, channels = params.image_size, params.network.in_channels
     train, valid = tiles.only(split.ids("train")), tiles.only(split.ids("valid"))
-    code, data = code_digest(), tiles.digest()
+    code, data, start = code_digest(), tiles.digest(), start_digest(params)
     with joined(device):
         with measure_run() as meter:
             trained = train_unet(
@@ -70,11 +70,12 @@ def train_model(
                 decode_tiles(valid, size, channels, "valid"),
                 params,
                 logs,
-                fingerprint(params, seed, code, data, split),
+                fingerprint(params, seed, start, code, data, split),
                 device,
                 seed,
             )
-        info = describe_model(params, tiles.classes, trained.progress.best_epoch, data, code)
+        best = trained.progress.best_epoch
+        info = describe_model(params, tiles.classes, best, start, data, code)
         if rank() == 0:
             save_unet(trained.network, info, files.weights)
             facts = {"data_digest": data, "code_digest": code, "epochs": trained.epochs}
@@ -84,25 +85,32 @@ def train_model(
 
 
 def describe_model(
-    params: TrainParams, classes: tuple[str, ...], best_epoch: int, data: str, code: str
+    params: TrainParams,
+    classes: tuple[str, ...],
+    best_epoch: int,
+    start: str | None,
+    data: str,
+    code: str,
 ) -> ModelInfo:
-    """What models/unet.json says; `data` and `code` are digests."""
+    """What models/unet.json says; `start`, `data` and `code` are digests."""
     return ModelInfo(
         network=params.network,
         classes=classes,
         image_size=params.image_size,
         best_epoch=best_epoch,
-        start_digest=start_digest(params),
+        start_digest=start,
         data_digest=data,
         code_digest=code,
         package_version=package_version(),
     )
 
 
-def fingerprint(params: TrainParams, seed: int, code: str, data: str, split: Split) -> str:
+def fingerprint(
+    params: TrainParams, seed: int, start: str | None, code: str, data: str, split: Split
+) -> str:
     """sha256 over all that a training depends on: only a run of the same may resume it."""
     told = [params.model_dump_json(exclude={"resume"}), str(seed), code, data]
-    told.append(start_digest(params) or "")
+    told.append(start or "")
     told += [",".join(split.ids("train")), ",".join(split.ids("valid"))]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
