@@ -1,47 +1,24 @@
-"""Tiles in, ways to train on them for one epoch out: plain fastai and ours, with one stopwatch."""
+"""Tiles in, ways to train on them for one epoch out: plain fastai and ours."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from dvclive import Live
-from fastai.callback.core import Callback
 from fastai.vision.all import Resize, SegmentationDataLoaders, aug_transforms, resnet34
 from fastai.vision.learner import unet_learner
+from torch.utils.flop_counter import FlopCounterMode
 
 from defectseg.data.tile import TileSet
 from defectseg.determinism import bfloat16_pays
 from defectseg.network.decoded import Decoded, decode_tiles
 from defectseg.network.learner import Logs, TrainParams, train_unet
+from defectseg.network.unet import NetworkParams, build_unet
+from defectseg.pixels import TEXTURE_PLANES
 
-WARM_UP = 1  # batches of each training that are not counted
 RESNET34 = {"encoder": "resnet34", "decoder_channels": (256, 128, 64, 32, 16)}  # SMP's own
-CPU = torch.device("cpu")
-
-
-class Stopwatch(Callback):
-    """Stamps the end of every training batch, of whichever fastai Learner was made last."""
-
-    order = 1000  # after every other callback of a batch
-
-    def __init__(self) -> None:
-        self.stamps: list[float] = []
-
-    def before_train(self) -> None:
-        """Start anew."""
-        self.stamps = [time.perf_counter()]
-
-    def after_batch(self) -> None:
-        """Stamp."""
-        if self.training:
-            self.stamps.append(time.perf_counter())
-
-    def seconds(self) -> list[float]:
-        """Of each counted batch, with the wait for its data."""
-        pairs = zip(self.stamps[WARM_UP:], self.stamps[WARM_UP + 1 :], strict=False)
-        return [end - start for start, end in pairs]
+TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -51,10 +28,14 @@ class Contender:
     name: str
     precision: str
     train: Callable[[], None]  # one epoch, from a new network
+    gflop: float | None = None  # of a picture, forward and backward; None = not counted
     seconds: list[float] = field(default_factory=list)  # of each counted batch
+    parts: dict[str, float] = field(default_factory=dict)  # share 0..1 of a step
 
 
-def line_up(tiles: TileSet, params: TrainParams, folder: Path) -> list[Contender]:
+def line_up(
+    tiles: TileSet, params: TrainParams, folder: Path, device: torch.device
+) -> list[Contender]:
     """All contenders, plain fastai first; ours share the pictures, decoded once.
 
     Args:
@@ -67,22 +48,36 @@ def line_up(tiles: TileSet, params: TrainParams, folder: Path) -> list[Contender
     train = decode_tiles(tiles.only(rest), size, channels, "train")
     valid = decode_tiles(tiles.only([first]), size, channels, "valid")
     params = params.model_copy(update={"resume": False})  # each trains from a new network
-    auto = "bfloat16" if bfloat16_pays(CPU) else "float32"
+    auto = "bfloat16" if bfloat16_pays(device) else "float32"
     own = auto if params.precision == "auto" else params.precision
     large = params.network.model_copy(update=RESNET34)
     pairs = dict.fromkeys(("float32", auto))  # one of them where the hardware has no bfloat16
     ours = [("resnet34", precision, large) for precision in pairs]
     return [
-        Contender("fastai", "float32", plain_fastai(tiles, params)),
+        Contender("fastai", "float32", plain_fastai(tiles, params, device)),
         *(
-            Contender(name, precision, our_learner(train, valid, changed, folder))
+            Contender(
+                name,
+                precision,
+                our_learner(train, valid, changed, folder, device),
+                count_gflop(network, len(tiles.classes), size),
+            )
             for name, precision, network in [*ours, ("params", own, params.network)]
             if (changed := params.model_copy(update={"network": network, "precision": precision}))
         ),
     ]
 
 
-def plain_fastai(tiles: TileSet, params: TrainParams) -> Callable[[], None]:
+def count_gflop(params: NetworkParams, classes: int, size: int) -> float:
+    """Of one picture, forward and backward: products and sums of convolutions, none computed."""
+    network = build_unet(params, classes).to("meta")
+    image = torch.empty(1, params.in_channels + TEXTURE_PLANES, size, size, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        network(image).sum().backward()
+    return float(counter.get_total_flops()) / 1e9
+
+
+def plain_fastai(tiles: TileSet, params: TrainParams, device: torch.device) -> Callable[[], None]:
     """Fastai as its tutorial has it, without pretrained weights."""
 
     def mask_of(picture: Path) -> Path:
@@ -100,7 +95,7 @@ def plain_fastai(tiles: TileSet, params: TrainParams) -> Callable[[], None]:
             seed=0,
             item_tfms=Resize(params.image_size),
             batch_tfms=aug_transforms(size=params.image_size),
-            device=CPU,
+            device=device,
         )
         learn = unet_learner(dls, resnet34, pretrained=False, weights=None)
         with learn.no_bar(), learn.no_logging():
@@ -110,7 +105,7 @@ def plain_fastai(tiles: TileSet, params: TrainParams) -> Callable[[], None]:
 
 
 def our_learner(
-    train: Decoded, valid: Decoded, params: TrainParams, folder: Path
+    train: Decoded, valid: Decoded, params: TrainParams, folder: Path, device: torch.device
 ) -> Callable[[], None]:
     """`train_unet`, as the stage train runs it."""
 
@@ -121,6 +116,6 @@ def our_learner(
             Live(folder / "speed", dvcyaml=None, save_dvc_exp=False) as speed,
         ):
             logs = Logs(live, speed, folder / "checkpoint")
-            train_unet(train, valid, params, logs, "benchmark", CPU, seed=0)
+            train_unet(train, valid, params, logs, "benchmark", device, seed=0)
 
     return run

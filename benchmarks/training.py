@@ -3,7 +3,9 @@
 Same synthetic pictures, picture size, batch and threads for all. Each contender trains in turn,
 repetition after repetition, so that a busy moment of the machine hits all of them. A batch's time
 is from the end of the batch before to its own end, so waiting for its data counts; the first batch
-of every training warms up and does not.
+of every training warms up and does not. In one more training of each the parts of a step are timed
+(on an accelerator each is waited for, which costs speed). The share of the peak is that of the best
+product of two large matrices in the same precision.
 
 fastai    unet_learner(resnet34) with SegmentationDataLoaders and its usual augmentation: float32,
           files decoded and resized anew for every batch
@@ -19,25 +21,28 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
-from fastai.basics import defaults
 
-from contenders import WARM_UP, Contender, Stopwatch, line_up
-from defectseg.data.load import LoadParams, load_tiles
+from contenders import TYPES, Contender, line_up
+from defectseg.data.load import LoadParams, Places, load_tiles
 from defectseg.data.tile import TileSet
 from defectseg.determinism import ComputeParams, set_up
 from defectseg.files import write_json
 from defectseg.network.learner import TrainParams
 from defectseg.params import read_params
 from machine import describe_machine
+from peak import torch_peak
+from step_parts import PARTS, Marks, timed
 
 RESULTS = Path("benchmarks/results/training.json")
 GOAL = 5.0  # times plain fastai's pictures/s
+WARM_UP = 1  # batches of each training that are not counted
+MOST_DATA = 0.02  # share of a step that may wait for data
 
 
 def main() -> None:
@@ -45,20 +50,28 @@ def main() -> None:
     started = time.perf_counter()
     compute = read_params("compute", ComputeParams)
     threads = compute.threads if arguments.threads is None else arguments.threads
-    set_up(compute.model_copy(update={"device": "cpu", "threads": threads}))
-    contenders = measure(arguments)
-    rows = [describe(contender, contenders[0], arguments.batch_size) for contender in contenders]
-    print_table(rows, arguments)
+    changes = {"device": arguments.device, "threads": threads}
+    device = set_up(compute.model_copy(update=changes))
+    contenders = measure(arguments, device)
+    peaks = {
+        name: torch_peak(device, TYPES[name]) for name in sorted({c.precision for c in contenders})
+    }
+    plain = contenders[0]
+    rows = [describe(each, plain, arguments.batch_size, peaks) for each in contenders]
+    print_tables(rows, arguments)
     write_json(
         arguments.out,
         {
             "machine": describe_machine(),
             "setting": {
                 **{name: value for name, value in vars(arguments).items() if name != "out"},
+                "device": str(device),
                 "threads": torch.get_num_threads(),
             },
+            "peak_gflops": peaks,
             "seconds": round(time.perf_counter() - started, 1),
             "goal_times_fastai": GOAL,
+            "most_data": MOST_DATA,
             "contenders": rows,
         },
     )
@@ -73,14 +86,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--batches", type=int, default=3, help="counted a training; default: 3")
     parser.add_argument("--repetitions", type=int, default=2, help="trainings each; default: 2")
     parser.add_argument("--threads", type=int, help="of torch; default: compute.threads")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda; default: cpu")
     parser.add_argument("--out", type=Path, default=RESULTS, help=f"default: {RESULTS}")
     return parser.parse_args()
 
 
-def measure(arguments: argparse.Namespace) -> list[Contender]:
-    """Let each contender train, one after the other, as often as asked."""
-    stopwatch = Stopwatch()
-    defaults.callbacks = [*defaults.callbacks, stopwatch]  # of every Learner: theirs and ours
+def measure(arguments: argparse.Namespace, device: torch.device) -> list[Contender]:
+    """Let each contender train, one after the other, as often as asked, and once in parts."""
     setting = {
         "image_size": arguments.image_size,
         "batch_size": arguments.batch_size,
@@ -93,14 +105,29 @@ def measure(arguments: argparse.Namespace) -> list[Contender]:
         say("drawing and decoding pictures")
         with silence():
             tiles = write_tiles(Path(name), arguments)
-            contenders = line_up(tiles, params, Path(name))
+            contenders = line_up(tiles, params, Path(name), device)
         for repetition in range(1, 1 + arguments.repetitions):
             for contender in contenders:
-                say(f"repetition {repetition}: {contender.name}, {contender.precision}")
-                with silence():
-                    contender.train()
-                contender.seconds.extend(stopwatch.seconds())
+                steps = train(contender, f"repetition {repetition}", Marks(waits=False))
+                contender.seconds.extend(sum(step.values()) for step in steps)
+        for contender in contenders:
+            steps = train(contender, "parts of a step", Marks(waits=True))
+            contender.parts.update(shares(steps))
     return contenders
+
+
+def train(contender: Contender, what: str, marks: Marks) -> list[dict[str, float]]:
+    """Train once; the seconds of each counted step by part."""
+    say(f"{what}: {contender.name}, {contender.precision}")
+    with silence(), timed(marks):
+        contender.train()
+    return marks.steps[WARM_UP:]
+
+
+def shares(steps: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of all seconds of the steps, by part."""
+    total = sum(sum(step.values()) for step in steps)
+    return {part: round(sum(step[part] for step in steps) / total, 4) for part in PARTS}
 
 
 def write_tiles(folder: Path, arguments: argparse.Namespace) -> TileSet:
@@ -109,13 +136,16 @@ def write_tiles(folder: Path, arguments: argparse.Namespace) -> TileSet:
     pictures = (WARM_UP + arguments.batches) * arguments.batch_size + 1
     synthetic = params.synthetic.model_copy(update={"pictures": pictures})
     changes = {"source": "synthetic", "digest": None, "synthetic": synthetic}
-    drawn = params.model_copy(update=changes | {"on_empty_mask": "keep"})
-    return load_tiles(drawn, folder / "tiles", folder / "data_load.json")
+    drawn = params.model_copy(update=changes | {"keep_empty": True})
+    return load_tiles(drawn, Places.under(folder)).tile_set
 
 
-def describe(contender: Contender, plain: Contender, batch_size: int) -> dict[str, Any]:
-    """One row: pictures/s over all counted batches, and how many times plain fastai's."""
+def describe(
+    contender: Contender, plain: Contender, batch_size: int, peaks: dict[str, float]
+) -> dict[str, Any]:
+    """One row: pictures/s over all counted batches, how many times plain fastai's, and where to."""
     rates = [batch_size / seconds for seconds in contender.seconds]
+    gflop, peak = contender.gflop, peaks[contender.precision]
     return {
         "name": contender.name,
         "precision": contender.precision,
@@ -124,16 +154,25 @@ def describe(contender: Contender, plain: Contender, batch_size: int) -> dict[st
         "lowest": round(min(rates), 2),
         "highest": round(max(rates), 2),
         "times_fastai": round(median(plain.seconds) / median(contender.seconds), 2),
+        "gflop_per_picture": None if gflop is None else round(gflop, 3),
+        "share_of_peak": None if gflop is None else round(gflop * median(rates) / peak, 3),
+        "parts": contender.parts,
     }
 
 
-def print_table(rows: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
+def print_tables(rows: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
     print(f"{arguments.image_size} px, batch {arguments.batch_size}, pictures/s")
-    print(f"{'':10}{'':10}{'median':>8}{'lowest':>8}{'highest':>8}  of fastai")
+    print(f"{'':20}{'median':>8}{'lowest':>8}{'highest':>8}  of fastai  of the peak")
     for row in rows:
         rates = "".join(f"{row[key]:8.2f}" for key in ("median", "lowest", "highest"))
-        print(f"{row['name']:10}{row['precision']:10}{rates}  {row['times_fastai']:8.1f}×")
-    print(f"goal: params at least {GOAL:g}×")
+        peak = "" if row["share_of_peak"] is None else f"{row['share_of_peak']:11.0%}"
+        print(f"{row['name']:10}{row['precision']:10}{rates}  {row['times_fastai']:8.1f}×  {peak}")
+    print(f"goal: params at least {GOAL:g}×\n\nshares of a step, %")
+    print(f"{'':20}" + "".join(f"{part:>11}" for part in PARTS))
+    for row in rows:
+        parts = "".join(f"{100 * row['parts'][part]:11.1f}" for part in PARTS)
+        print(f"{row['name']:10}{row['precision']:10}{parts}")
+    print(f"goal: data of ours below {100 * MOST_DATA:g} %")
 
 
 @contextlib.contextmanager
