@@ -201,7 +201,7 @@ def count_gflop(folder: Path) -> float:
     planes = info.network.in_channels + TEXTURE_PLANES
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(torch.zeros(1, planes, info.image_size, info.image_size))
-    return counter.get_total_flops() / 1e9
+    return float(counter.get_total_flops()) / 1e9
 
 
 def find_ratios(times: Times, cpu: Times, limits: Mapping[str, Any]) -> dict[str, float | None]:

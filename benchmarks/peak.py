@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime
 import torch
@@ -50,7 +52,7 @@ def _onnx_product(kind: str, left: type, right: type, threads: int) -> Callable[
     types = onnx.helper.np_dtype_to_tensor_dtype
     result = np.float32 if left is np.float32 else np.int32
     generator = np.random.default_rng(0)
-    weights = generator.integers(0, 64, (SIDE, SIDE)).astype(right)
+    weights: npt.NDArray[Any] = generator.integers(0, 64, (SIDE, SIDE)).astype(right)
     info = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(
         [onnx.helper.make_node(kind, ["a", "b"], ["c"])],
@@ -66,5 +68,5 @@ def _onnx_product(kind: str, left: type, right: type, threads: int) -> Callable[
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, ["CPUExecutionProvider"]
     )
-    feed = {"a": generator.integers(0, 64, (SIDE, SIDE)).astype(left)}
+    feed: dict[str, npt.NDArray[Any]] = {"a": generator.integers(0, 64, (SIDE, SIDE)).astype(left)}
     return lambda: session.run(None, feed)

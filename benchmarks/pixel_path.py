@@ -170,7 +170,8 @@ def compare(old: Run, new: Run, repetitions: int) -> dict[str, float]:
 def in_torch(step: Step, example: Tensor) -> Run:
     def run() -> np.ndarray:
         with torch.inference_mode():
-            return step(example).numpy()
+            seen: Tensor = step(example)
+            return seen.numpy()
 
     return run
 
@@ -193,6 +194,8 @@ def in_onnxruntime(step: Step, example: Tensor, threads: int) -> Run:
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    if program is None:
+        raise RuntimeError("torch.onnx.export gave no program")
     content = program.model_proto.SerializeToString()
     session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
     feed = {"x": example.numpy()}

@@ -15,8 +15,12 @@ from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from defectseg.inference.open_engine import EngineName
 
 Serve = Callable[[bytes], object]  # JPEG bytes → a mask
 FASTAI_SIZE = 224  # px
@@ -34,7 +38,7 @@ def answer(connection: Connection, name: str, folder: Path, threads: int) -> Non
         connection.send((time.perf_counter() - started, time.process_time() - used))
 
 
-def open_exported(engine: str, precision: str, folder: Path, threads: int) -> Serve:
+def open_exported(engine: "EngineName", precision: str, folder: Path, threads: int) -> Serve:
     """Our exported graph."""
     from defectseg.data.picture import decode_picture
     from defectseg.inference.engine_settings import EngineSettings

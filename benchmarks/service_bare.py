@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from defectseg.data.picture import decode_picture
 from defectseg.inference.onnx_engine import OnnxEngine
 from defectseg.inference.predictor import predict
-from defectseg.inference.result import to_result
+from defectseg.inference.result import ModelResult, to_result
 
 WARM_UP = 5  # pictures
 
@@ -36,7 +37,7 @@ def main() -> None:
             runs = [
                 pool.submit(
                     work,
-                    lambda content, treat=treat: treat(engine, content),
+                    partial(treat, engine),
                     contents[number * len(contents) // arguments.workers :] + contents,
                     started + asked["seconds"],
                 )
@@ -81,7 +82,7 @@ def tell(engine: OnnxEngine, content: bytes) -> None:
     """Bytes → verdict, defects and mask as JSON."""
     facts = engine.facts
     found = predict(engine, decode_picture(content, facts.channels), facts.point)
-    model = {"version": facts.package_version, "sha256": ""}
+    model: ModelResult = {"version": facts.package_version, "sha256": ""}
     json.dumps(to_result("", found, facts.classes, model, {}))
 
 

@@ -96,7 +96,7 @@ def bare_loops(model: Path, setting: Setting, pictures: Path) -> Iterator[dict[s
         whole = {BARE: (setting.workers, setting.threads)}
         if setting.workers > 1:
             whole[SINGLE] = (1, setting.workers * setting.threads)
-        loops = {}
+        loops: dict[str, Loop] = {}
         for name, (workers, threads) in whole.items():
             command = [sys.executable, str(HERE / "service_bare.py"), str(model)]
             command += [str(pictures), "--workers", str(workers), "--threads", str(threads)]

@@ -179,7 +179,7 @@ def beyond_model(one: Sent) -> float | None:
     """Milliseconds of a reply that were neither decoding nor inference, where it tells those."""
     try:
         timings = json.loads(one.body)["timings_ms"]
-        return round(1000 * one.latency - timings["decode"] - timings["infer"], 3)
+        return float(round(1000 * one.latency - timings["decode"] - timings["infer"], 3))
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -50,8 +50,7 @@ def parse_arguments() -> argparse.Namespace:
     names = setting_names()
     add = parser.add_argument
     add("settings", nargs="+", choices=names, metavar="SETTING", help=", ".join(names))
-    folds = {"choices": range(5), "metavar": "FOLD", "help": "0 to 4; default: all five"}
-    add("--folds", type=int, nargs="+", default=list(range(5)), **folds)
+    add("--folds", type=int, nargs="+", default=list(range(5)), choices=range(5), metavar="FOLD")
     add("--seeds", type=int, nargs="+", default=[0], help="default: 0")
     add("--source", default=SOURCE, help="folder, archive or address; default: the public one")
     add("--work", type=Path, default=WORK, help="for tiles and models; default: %(default)s")
