@@ -8,7 +8,6 @@ leaves out what is too small or too unsure to reject a picture for.
 """
 
 import gzip
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +16,10 @@ from typing import Any
 
 import torch
 from flips import MirroredMean
-from pretrain import Pretrained, train_code
 from protocol import Protocol
 from settings import Setting
+from torch import nn
+from train_once import digest_of, train_once
 
 from defectseg.data.tile import TileSet
 from defectseg.determinism import ComputeParams, set_up
@@ -30,10 +30,8 @@ from defectseg.files import replace_atomically, write_json
 from defectseg.inference.operating_point import neutral_point
 from defectseg.inference.torch_engine import TorchEngine
 from defectseg.machine import describe_hardware
-from defectseg.network.checkpoint import remove_checkpoint
-from defectseg.network.learner import TrainParams
-from defectseg.network.training import ModelFiles, open_logs, train_model
-from defectseg.network.unet import load_unet
+from defectseg.network.training import ModelFiles
+from defectseg.network.unet import ModelInfo, load_unet
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -48,11 +46,18 @@ class Run:
     setting: str
     fold: int
     seed: int
+    left_out: int | None = None  # exposure
 
     @property
     def name(self) -> str:
-        """Such as base/seed-0-fold-3."""
-        return f"{self.setting}/seed-{self.seed}-fold-{self.fold}"
+        """Such as base/seed-0-fold-3 or base/without-exposure-2/seed-0-fold-3."""
+        folder = f"/without-exposure-{self.left_out}" if self.left_out else ""
+        return f"{self.setting}{folder}/seed-{self.seed}-fold-{self.fold}"
+
+    @property
+    def told(self) -> tuple[int, ...]:
+        """What decides its weights beside the params."""
+        return (self.seed, self.fold, *([self.left_out] if self.left_out else []))
 
     @property
     def facts(self) -> Path:
@@ -67,42 +72,40 @@ class Run:
 def run_fold(
     run: Run,
     setting: Setting,
-    start: Pretrained | None,
+    start: ModelFiles | None,
     protocol: Protocol,
     compute: ComputeParams,
     work: Path,
 ) -> dict[str, Any]:
     """Train (or resume), choose the operating point on valid, score valid and test, write."""
     device = set_up(compute.model_copy(update={"seed": run.seed}))
-    split, params = protocol.split(run.fold), setting.train
+    tiles, split = protocol.tiles, protocol.split(run.fold, run.left_out)
+    params = setting.train
     if start:
         params = params.model_copy(update={"start_from": str(start.weights)})
-    folder = work / "runs" / training_name(run, params)
-    files = ModelFiles(folder / "unet.safetensors", folder / "unet.run.json")
-    if not files.record.exists():  # settings that only predict in other ways share a training
-        with open_logs(folder / "train", folder / "speed", folder / "checkpoint") as logs:
-            train_model(protocol.tiles, split, params, run.seed, device, logs, files)
-        remove_checkpoint(folder / "checkpoint")
-    parts = {part: protocol.tiles.only(split.ids(part)) for part in PARTS}
-    scored = score(files.weights, setting, parts, run.seed, device)
+    # Settings that only predict in other ways share a training.
+    folder = work / "runs" / digest_of(params.model_dump_json(), *map(str, run.told))
+    files = train_once(folder, lambda: (tiles, split), params, run.seed, device)
+    parts = {part: tiles.only(split.ids(part)) for part in PARTS}
+    network, info = load_unet(files.weights)
+    scored = score(network, info, setting, parts, run.seed, device)
     for (part, kind), pictures in scored.items():
         write_rows(run.rows(part, kind), pictures)
-    facts = describe(setting, start, files, device)
+    parameters = sum(value.numel() for value in network.parameters())
+    facts = describe(setting, start, files, device, info) | {"parameters": parameters}
     write_json(run.facts, facts)
     return facts
 
 
-def training_name(run: Run, params: TrainParams) -> str:
-    """Of all that decides the weights: params, code, seed and fold."""
-    told = [params.model_dump_json(), *train_code(), str(run.seed), str(run.fold)]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
-
-
 def score(
-    weights: Path, setting: Setting, parts: dict[str, TileSet], seed: int, device: torch.device
+    network: nn.Module,
+    info: ModelInfo,
+    setting: Setting,
+    parts: dict[str, TileSet],
+    seed: int,
+    device: torch.device,
 ) -> dict[tuple[str, str], list[ScoredPicture]]:
     """The pictures by part and kind; the operating point is chosen on valid."""
-    network, info = load_unet(weights)
     channels, rule = info.network.in_channels, setting.evaluate.operating_point
     start = neutral_point(info.classes)
     seen = MirroredMean(network) if setting.flips else network
@@ -127,12 +130,12 @@ def write_rows(path: Path, pictures: Sequence[ScoredPicture]) -> None:
 
 def describe(
     setting: Setting,
-    start: Pretrained | None,
+    start: ModelFiles | None,
     files: ModelFiles,
     device: torch.device,
+    info: ModelInfo,
 ) -> dict[str, Any]:
     """The facts of a run, beside its rows."""
-    network, info = load_unet(files.weights)
     record = json.loads(files.record.read_text(encoding="utf-8"))
     params = setting.train
     pictures = (params.pictures_per_epoch or 0) * params.epochs
@@ -143,7 +146,6 @@ def describe(
         "start_digest": info.start_digest,
         "code_digest": info.code_digest,
         "data_digest": info.data_digest,
-        "parameters": sum(value.numel() for value in network.parameters()),
         "best_epoch": info.best_epoch,
         "pictures_seen": pictures,
         "train_seconds": record["seconds"],

@@ -3,22 +3,18 @@
 They know no real picture, so all folds and seeds may share them.
 """
 
-import hashlib
-import json
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import yaml
 from pydantic import Field
+from train_once import digest_of, train_once
 
 from defectseg.data.load import LoadParams, Places, load_tiles
-from defectseg.data.split import SplitParams, split_tiles
+from defectseg.data.split import Split, SplitParams, split_tiles
 from defectseg.data.tile import MANIFEST, TileSet, read_tiles
 from defectseg.determinism import ComputeParams, set_up
-from defectseg.network.checkpoint import remove_checkpoint
 from defectseg.network.learner import TrainParams
-from defectseg.network.training import ModelFiles, open_logs, train_model
-from defectseg.network.unet import file_digest
+from defectseg.network.training import ModelFiles
 from defectseg.params import Section, read_params
 
 UNCHECKED = ("mixed_labels", "label_agreement", "near_duplicates")  # they compare real photographs
@@ -36,18 +32,10 @@ class PretrainParams(Section):
     learning_rate: float = Field(gt=0)
 
 
-@dataclass(frozen=True)
-class Pretrained:
-    """Weights that know drawn tiles only."""
-
-    weights: Path
-    record: Path  # what they cost
-
-
 def pretrain(
     params: PretrainParams, train: TrainParams, compute: ComputeParams, work: Path
-) -> Pretrained:
-    """Draw tiles and train on them, unless that has been done."""
+) -> ModelFiles:
+    """Weights that know drawn tiles only: draw and train, unless that has been done."""
     changed = train.model_copy(
         update={
             "epochs": params.epochs,
@@ -57,28 +45,14 @@ def pretrain(
             "start_from": None,
         }
     )
-    told = [params.model_dump_json(), changed.model_dump_json(), *train_code()]
-    folder = work / "pretrained" / hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
-    files = ModelFiles(folder / "unet.safetensors", folder / "unet.run.json")
-    if not files.record.exists():
-        tiles = draw(params, work / f"drawn-{params.seed}-{params.pictures}")
-        split = split_tiles(tiles.tiles, SplitParams(folds=20, fold=0, seed=0, random=False))
-        device = set_up(compute)
-        with open_logs(folder / "train", folder / "speed", folder / "checkpoint") as logs:
-            train_model(tiles, split, changed, compute.seed, device, logs, files)
-        remove_checkpoint(folder / "checkpoint")
-    return Pretrained(files.weights, files.record)
+    device = set_up(compute)
+    name = digest_of(params.model_dump_json(), changed.model_dump_json())
+    data = partial(draw, params, work / f"drawn-{params.seed}-{params.pictures}")
+    return train_once(work / "pretrained" / name, data, changed, compute.seed, device)
 
 
-def train_code() -> list[str]:
-    """The hashes of the code that draws and that trains: other code, other weights."""
-    stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    deps = {str(dep) for stage in ("data_load", "train") for dep in stages[stage]["deps"]}
-    return [file_digest(Path(dep)) for dep in sorted(deps) if dep.endswith(".py")]
-
-
-def draw(params: PretrainParams, folder: Path) -> TileSet:
-    """The drawn tiles, by the pipeline's own generator."""
+def draw(params: PretrainParams, folder: Path) -> tuple[TileSet, Split]:
+    """The drawn tiles, by the pipeline's own generator; a twentieth of them is valid."""
     if not (folder / "tiles" / MANIFEST).exists():
         load = read_params("data_load", LoadParams)
         drawn = load.synthetic.model_copy(
@@ -99,4 +73,5 @@ def draw(params: PretrainParams, folder: Path) -> TileSet:
             load.model_copy(update=changes),
             Places.under(folder),
         )
-    return read_tiles(folder / "tiles")
+    tiles = read_tiles(folder / "tiles")
+    return tiles, split_tiles(tiles.tiles, SplitParams(folds=20, fold=0, seed=0, random=False))

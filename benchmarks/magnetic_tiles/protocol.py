@@ -6,6 +6,7 @@ folds.csv and protocol.json are committed; they name pictures and hold none of t
 import csv
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ HERE = Path(__file__).parent
 FOLDS = HERE / "folds.csv"
 PROTOCOL = HERE / "protocol.json"
 COLUMNS = ("id", "defect_class", "surface", "fold")
+EXPOSURE = re.compile(r"exp(\d)_")
+EXPOSURES = (1, 2, 3, 4, 5, 6)  # three pictures have a seventh, 0
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,36 @@ class Protocol:
         """How many folds."""
         return 1 + max(self.folds.values())
 
-    def split(self, fold: int) -> Split:
-        """Fold `fold` is test, the next one valid, the rest train."""
+    def split(self, fold: int, left_out: int | None = None) -> Split:
+        """Fold `fold` is test, the next one valid, the rest train.
+
+        Args:
+            left_out: An exposure that is tested alone, and neither trained nor chosen on.
+        """
         params = SplitParams(folds=self.count, fold=fold, seed=0, random=False)
         named = {fold: "test", params.valid_fold: "valid"}
-        return Split({tile: named.get(at, "train") for tile, at in self.folds.items()})
+        parts = {tile: named.get(at, "train") for tile, at in self.folds.items()}
+        if left_out is None:
+            return Split(parts)
+        return Split(
+            {
+                tile: part
+                for tile, part in parts.items()
+                if (exposure_of(tile) == left_out) == (part == "test")
+            }
+        )
+
+
+def exposure_of(tile_id: str) -> int:
+    """The number of the exposure that the name of a picture begins with: exp3_num_1 → 3.
+
+    Raises:
+        DataError: It does not.
+    """
+    found = EXPOSURE.match(tile_id)
+    if not found:
+        raise DataError(f"{tile_id!r} does not begin with its exposure, such as exp3_")
+    return int(found[1])
 
 
 def open_protocol(source: str, work: Path) -> Protocol:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from fold import KINDS, RESULTS, Run
+from protocol import exposure_of
 
 from defectseg.comparison.evidence import Evidence, weigh_evidence
 from defectseg.comparison.per_image import FOUND, Row, parse_per_image
@@ -23,7 +24,7 @@ from defectseg.comparison.ranked import RankedTable
 from defectseg.comparison.test_part import to_table
 from defectseg.confusion import ratio
 from defectseg.errors import DataError
-from defectseg.evaluation.metrics import INTERVAL, resample
+from defectseg.evaluation.metrics import interval, resample, to_number
 
 Float = npt.NDArray[np.float64]
 RANKED = ("image_auroc", "image_average_precision")
@@ -59,9 +60,9 @@ class FoldedTable:
 class Score:
     """One number of a table."""
 
-    value: float
-    low: float  # 95 % interval
-    high: float
+    value: float | None  # None where it is undefined
+    low: float | None  # 95 % interval
+    high: float | None
     deviation: float | None  # of the seeds; None for one
 
 
@@ -81,15 +82,28 @@ def read_facts(setting: str, seed: int, folds: int) -> list[dict[str, Any]]:
     return [json.loads(run.facts.read_text(encoding="utf-8")) for run in runs]
 
 
-def read_table(setting: str, seed: int, folds: Sequence[int], part: str) -> FoldedTable:
-    """The rows of some folds, sorted by id."""
+def read_table(
+    setting: str,
+    seed: int,
+    folds: Sequence[int],
+    part: str,
+    left_out: int | None = None,
+    exposure: int | None = None,
+) -> FoldedTable:
+    """The rows of some folds, sorted by id.
+
+    Args:
+        left_out: Of the trainings without this exposure.
+        exposure: Only the pictures of this one.
+    """
     rows: list[tuple[Row, int]] = []
     for fold in folds:
-        run = Run(setting, fold, seed)
+        run = Run(setting, fold, seed, left_out)
         plain, operating = (read_rows(run, part, kind) for kind in KINDS)
         both = (
             operating[key].model_copy(update={name: getattr(row, name) for name in OF_PLAIN})
             for key, row in plain.items()
+            if exposure is None or exposure_of(key) == exposure
         )
         rows += [(row, fold) for row in both]
     rows.sort(key=lambda pair: pair[0].id)
@@ -121,10 +135,9 @@ def score_setting(tables: Sequence[FoldedTable]) -> dict[str, Score]:
     for name in values[0]:
         each = np.array([value[name] for value in values])
         drawn = mean_of_known(np.array([one[name] for one in spread]))
-        known = drawn[~np.isnan(drawn)]
-        low, high = np.percentile(known, INTERVAL) if len(known) else (np.nan, np.nan)
-        deviation = float(each.std(ddof=1)) if len(each) > 1 else None
-        scores[name] = Score(float(each.mean()), float(low), float(high), deviation)
+        deviation = to_number(each.std(ddof=1)) if len(each) > 1 else None
+        ends = interval(drawn)
+        scores[name] = Score(to_number(each.mean()), ends["low"], ends["high"], deviation)
     return scores
 
 

@@ -14,22 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fold import Run, run_fold
-from pretrain import Pretrained, pretrain
-from protocol import Protocol, open_protocol
+from pretrain import pretrain
+from protocol import EXPOSURES, Protocol, open_protocol
 from settings import read_setting, setting_names
 
 from defectseg.determinism import ComputeParams
 from defectseg.errors import DefectsegError
+from defectseg.network.training import ModelFiles
 
 SOURCE = "https://github.com/abin24/Magnetic-tile-defect-datasets./archive/refs/heads/master.zip"
 WORK = Path(".benchmark/magnetic_tiles")
+LEFT_OUT = "train without an exposure, 1 to 6, and test on it alone; several: one after the other"
 
 
 def main() -> None:
     arguments = parse_arguments()
     protocol = open_protocol(arguments.source, arguments.work)
     wanted = [
-        Run(setting, fold, seed)
+        Run(setting, fold, seed, exposure)
+        for exposure in arguments.left_out
         for seed in arguments.seeds
         for setting in arguments.settings
         for fold in arguments.folds
@@ -50,8 +53,13 @@ def parse_arguments() -> argparse.Namespace:
     names = setting_names()
     add = parser.add_argument
     add("settings", nargs="+", choices=names, metavar="SETTING", help=", ".join(names))
-    add("--folds", type=int, nargs="+", default=list(range(5)), choices=range(5), metavar="FOLD")
+    folds = list(range(5))
+    add("--folds", type=int, nargs="+", default=folds, choices=folds, help="default: all five")
     add("--seeds", type=int, nargs="+", default=[0], help="default: 0")
+    which = EXPOSURES
+    add(
+        "--left-out", type=int, nargs="+", default=[None], choices=which, metavar="N", help=LEFT_OUT
+    )
     add("--source", default=SOURCE, help="folder, archive or address; default: the public one")
     add("--work", type=Path, default=WORK, help="for tiles and models; default: %(default)s")
     add("--jobs", type=int, default=1, help="trainings at once; default: 1")
@@ -65,7 +73,7 @@ class Job:
     """One run and all that it needs, for a process of its own: seeds and threads belong to one."""
 
     run: Run
-    start: Pretrained | None
+    start: ModelFiles | None
     protocol: Protocol
     compute: ComputeParams
     work: Path
@@ -76,7 +84,7 @@ class Job:
         run_fold(self.run, setting, self.start, self.protocol, self.compute, self.work)
 
 
-def start_of(name: str, compute: ComputeParams, work: Path) -> Pretrained | None:
+def start_of(name: str, compute: ComputeParams, work: Path) -> ModelFiles | None:
     """The weights that a setting starts from, trained now if they are not there."""
     setting = read_setting(name)
     if setting.pretrain is None:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fold import RESULTS
+from fold import RESULTS, Run
+from protocol import EXPOSURES
 from settings import Setting, read_setting, setting_names
 
 from defectseg.comparison.evidence import Evidence
 from defectseg.errors import DefectsegError
+from defectseg.evaluation.metrics import to_number
 from defectseg.files import write_atomically
 from results import (
     CLASSES,
@@ -36,8 +38,9 @@ SHOWN = (
 )
 HEADINGS = ("macro IoU", "pooled Dice", "Dice a picture", "AUROC", "escapes", "false alarms")
 JUDGED = ("iou_macro", "dice_pooled", "image_auroc")
-VALID = ("macro IoU", "pooled Dice", "AUROC")  # the names of `JUDGED`
-DIGITS = 6
+WAYS = {"own": "its way", "ours": "our way"}
+REFERENCE = ("dice_pooled", "image_auroc", "escape_rate", "false_alarm_rate")
+NAMES = ("macro IoU", "pooled Dice", "AUROC")  # of `JUDGED`
 
 
 def main() -> None:
@@ -75,6 +78,35 @@ def describe(setting: Setting) -> dict[str, Any]:
         "hardware": sorted({describe_hardware(fact) for fact in facts}),
         **{part: to_json(score_setting(each)) for part, each in tables.items()},
         "against": against(setting, tables["valid"][0]),
+        "exposures": [
+            describe_exposure(setting.name, each) for each in exposures_done(setting.name)
+        ],
+    }
+
+
+def exposures_done(name: str) -> list[int]:
+    """The exposures that some fold was trained without."""
+    return [each for each in EXPOSURES if folds_without(name, each)]
+
+
+def folds_without(name: str, exposure: int) -> list[int]:
+    """The folds that were trained without an exposure."""
+    return [fold for fold in range(FOLDS) if Run(name, fold, 0, exposure).facts.exists()]
+
+
+def describe_exposure(name: str, exposure: int) -> dict[str, Any]:
+    """The test pictures of one exposure by models that had seen it, and by models that had not."""
+    folds = folds_without(name, exposure)
+    seen = read_table(name, 0, folds, "test", exposure=exposure)
+    unseen = read_table(name, 0, folds, "test", left_out=exposure)
+    found = compare_settings(seen, unseen)
+    scores = {"seen": score_setting([seen]), "unseen": score_setting([unseen])}
+    return {
+        "exposure": exposure,
+        "folds": folds,
+        "pictures": len(seen.ids),
+        **{key: {one: asdict(each[one]) for one in JUDGED} for key, each in scores.items()},
+        "against": {one: judge(found[one]) for one in JUDGED},
     }
 
 
@@ -93,14 +125,7 @@ def describe_hardware(fact: dict[str, Any]) -> str:
 
 def to_json(scores: dict[str, Score]) -> dict[str, Any]:
     """The scores that are shown."""
-    return {
-        name: {key: rounded(value) for key, value in asdict(scores[name]).items()} for name in SHOWN
-    }
-
-
-def rounded(value: float | None) -> float | None:
-    """So that the file is the same wherever it is written; None for what is undefined."""
-    return None if value is None or np.isnan(value) else round(value, DIGITS)
+    return {name: asdict(scores[name]) for name in SHOWN}
 
 
 def against(setting: Setting, valid: FoldedTable) -> dict[str, Any] | None:
@@ -115,9 +140,9 @@ def judge(evidence: Evidence) -> dict[str, Any]:
     """The difference and its verdict; more is better in all of `JUDGED`."""
     word = "better" if evidence.difference > 0 else "worse"
     return {
-        "difference": rounded(evidence.difference),
-        "low": rounded(evidence.low),
-        "high": rounded(evidence.high),
+        "difference": to_number(evidence.difference),
+        "low": to_number(evidence.low),
+        "high": to_number(evidence.high),
         "verdict": word if evidence.is_sure else "can't tell",
     }
 
@@ -134,7 +159,7 @@ def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
         cells = [show(row["test"][f"iou_{name}"]) for name in CLASSES]
         yield f"| {row['setting']} | {' | '.join(cells)} |"
     yield ""
-    yield from header("setting", "what", *(f"valid: {name}" for name in VALID), "size", "s a fold")
+    yield from header("setting", "what", *(f"valid: {name}" for name in NAMES), "size", "s a fold")
     for row in rows:
         told = row["against"]
         cells = [show_change(told[name]) if told else "" for name in JUDGED]
@@ -144,6 +169,53 @@ def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
             f"| {row['setting']} | {what} | {' | '.join(cells)} | {size} | "
             f"{row['train_seconds']:.0f} |"
         )
+    yield from exposure_lines(rows)
+    yield from reference_lines()
+
+
+def exposure_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """What a camera setting costs that the training had not seen."""
+    if not any(row["exposures"] for row in rows):
+        return
+    columns = [f"{name}, {how}" for name in NAMES for how in ("seen", "not seen")]
+    yield ""
+    yield from header("setting", "exposure", "folds", "pictures", *columns)
+    for row in rows:
+        for told in row["exposures"]:
+            cells = []
+            for name in JUDGED:
+                cells += [show(told["seen"][name]), show_change(told["against"][name])]
+            folds = ", ".join(map(str, told["folds"]))
+            start = f"| {row['setting']} | {told['exposure']} | {folds} | {told['pictures']} | "
+            yield f"{start}{' | '.join(cells)} |"
+
+
+def reference_lines() -> Iterator[str]:
+    """The reference repository's learner, scored in its way and in ours."""
+    files = sorted((RESULTS / "reference").glob("*.json"))
+    if not files:
+        return
+    yield ""
+    yield from header(
+        "reference learner", "split", "scored", "pooled Dice", "AUROC", "escapes", "false alarms"
+    )
+    for path in files:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        recipe = told["recipe"]
+        name = f"{recipe['epochs']} epochs at {recipe['learning_rate']:g}"
+        split = told["split"] if told["split"] == "random" else f"surfaces, fold {told['split']}"
+        for way, scores in told["scores"].items():
+            cells = [show_reference(scores, key) for key in REFERENCE]
+            yield f"| {name} | {split} | {WAYS[way]} | {' | '.join(cells)} |"
+
+
+def show_reference(scores: dict[str, Any], name: str) -> str:
+    """Its own way has one score, whose interval is not named."""
+    if name not in scores:
+        return ""
+    ends = scores["interval"]
+    ends = ends.get(name, ends)
+    return show({"value": scores[name], **ends, "deviation": None})
 
 
 def header(*names: str) -> Iterator[str]:

@@ -37,7 +37,7 @@ def evaluate_pictures(
         "pictures": len(pictures),
         "surfaces": len(set(surfaces)),
         **{name: to_number(values[0]) for name, values in whole.items()},
-        "interval": {name: _interval(values) for name, values in spread.items()},
+        "interval": {name: interval(values) for name, values in spread.items()},
     }
 
 
@@ -140,7 +140,8 @@ def to_number(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 6)
 
 
-def _interval(values: Float) -> dict[str, float | None]:
+def interval(values: Float) -> dict[str, float | None]:
+    """The 95 % percentile interval of resampled scores (B,); None where all are undefined."""
     known = values[~np.isnan(values)]
     low, high = np.percentile(known, INTERVAL) if len(known) else (np.nan, np.nan)
     return {"low": to_number(low), "high": to_number(high)}

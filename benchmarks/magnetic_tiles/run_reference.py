@@ -1,0 +1,148 @@
+"""Train the reference repository's learner and score it in its way and in ours.
+
+Each split is one training: `random` as there, a number is a fold of this benchmark. What is done is
+kept in results/reference/ and not done again. See reference.py for what is trained.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from fold import RESULTS
+from protocol import Protocol, open_protocol
+from reference import (
+    DRAWS,
+    OWN,
+    Recipe,
+    ReferenceEngine,
+    engine_of,
+    random_split,
+    score_own_way,
+    train,
+    two_classes,
+)
+from run import SOURCE, WORK
+
+from defectseg.data.tile import TileSet
+from defectseg.determinism import ComputeParams, set_up
+from defectseg.errors import DefectsegError
+from defectseg.evaluation.evaluate import EvaluateParams
+from defectseg.evaluation.metrics import evaluate_pictures
+from defectseg.evaluation.operating_point import choose_operating_point
+from defectseg.evaluation.scored import score_part
+from defectseg.files import write_json
+from defectseg.inference.operating_point import neutral_point
+from defectseg.machine import describe_hardware
+from defectseg.params import read_params
+
+RANDOM = "random"
+OF_PLAIN = ("dice_pooled", "dice_per_image_mean")
+OF_VERDICT = ("image_auroc", "escape_rate", "false_alarm_rate")
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    recipe = Recipe(arguments.epochs, arguments.learning_rate, frozen_first=not arguments.whole)
+    compute = ComputeParams(seed=0, threads=arguments.threads, device=arguments.device)
+    protocol = open_protocol(arguments.source, arguments.work)
+    tiles = two_classes(protocol.tiles, arguments.work / "two_classes")
+    for split in arguments.splits:
+        out = RESULTS / f"reference/{name_of(recipe, split)}.json"
+        if out.exists():
+            print(f"{out} is there", flush=True)
+            continue
+        device = set_up(compute)
+        facts = run(split, recipe, protocol, tiles, device, arguments.work)
+        write_json(out, facts)
+        print(f"{out}: {json.dumps(facts['scores'])}", flush=True)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    splits = [RANDOM, *map(str, range(5))]
+    add("splits", nargs="+", choices=splits, metavar="SPLIT", help=", ".join(splits))
+    add("--epochs", type=int, default=OWN.epochs, help="default: %(default)s, as there")
+    rate = "of the decoder; default: %(default)s, as there"
+    add("--learning-rate", type=float, default=OWN.learning_rate, help=rate)
+    add("--whole", action="store_true", help="train all layers from the first epoch on")
+    add("--source", default=SOURCE, help="folder, archive or address; default: the public one")
+    add("--work", type=Path, default=WORK, help="for tiles and models; default: %(default)s")
+    add("--threads", type=int, default=2, help="default: %(default)s")
+    add("--device", default="auto", help="auto, cpu or cuda; default: auto")
+    return parser.parse_args()
+
+
+def name_of(recipe: Recipe, split: str) -> str:
+    """Such as 6-epochs-0.02-random."""
+    whole = "" if recipe.frozen_first else "-whole"
+    return f"{recipe.epochs}-epochs-{recipe.learning_rate:g}{whole}-{split}"
+
+
+def run(
+    split: str,
+    recipe: Recipe,
+    protocol: Protocol,
+    tiles: TileSet,
+    device: torch.device,
+    work: Path,
+) -> dict[str, Any]:
+    """One training, scored."""
+    started = time.perf_counter()
+    parts = parts_of(split, protocol, tiles)
+    weights = work / f"reference/{name_of(recipe, split)}.safetensors"
+    network = train(parts["train"], recipe, 0, device, weights)
+    seconds = time.perf_counter() - started
+    engine = engine_of(network, tiles.classes, device)
+    scores = {"own": score_own_way(engine, parts["test"])}
+    if split != RANDOM:
+        scores["ours"] = score_our_way(engine, parts["valid"], parts["test"])
+    epochs = recipe.epochs + recipe.frozen_first
+    return {
+        "split": split,
+        "recipe": asdict(recipe),
+        "pictures_seen": epochs * len(parts["train"].tiles),
+        "parameters": sum(value.numel() for value in network.parameters()),
+        "scores": scores,
+        "seconds": round(seconds, 1),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "hardware": describe_hardware(),
+    }
+
+
+def parts_of(split: str, protocol: Protocol, tiles: TileSet) -> dict[str, TileSet]:
+    """What is trained on (pictures with a defect, as there), and what is scored."""
+    if split == RANDOM:
+        return dict(zip(("train", "test"), random_split(tiles, seed=0), strict=True))
+    fold = protocol.split(int(split))
+    parts = {part: tiles.only(fold.ids(part)) for part in ("train", "valid", "test")}
+    shown = [tile.id for tile in parts["train"].tiles if tile.is_defect]
+    return parts | {"train": tiles.only(shown)}
+
+
+def score_our_way(engine: ReferenceEngine, valid: TileSet, test: TileSet) -> dict[str, Any]:
+    """As every setting here: every picture, at its size; the operating point is chosen on valid."""
+    rule = read_params("evaluate", EvaluateParams).operating_point
+    start = neutral_point(list(test.classes))
+    chosen = choose_operating_point(engine, valid, 1, rule, temperature=1.0)
+    scores: dict[str, Any] = {"interval": {}}
+    for point, names in ((start, OF_PLAIN), (chosen, OF_VERDICT)):
+        pictures, _ = score_part(engine.at(point), point, test, 1, "test")
+        found = evaluate_pictures(pictures, test.classes, DRAWS, 0)
+        scores |= {name: found[name] for name in names}
+        scores["interval"] |= {name: found["interval"][name] for name in names}
+    return scores | {"pictures": len(test.tiles)}
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except DefectsegError as error:
+        raise SystemExit(f"error: {error}") from error
