@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
@@ -175,6 +176,24 @@ def test_a_whole_model_file_can_be_where_the_encoder_begins(weights: Path):
     wanted = load_file(weights)
     loaded = net.get_submodule("encoder").state_dict()
     assert all(torch.equal(value, wanted[f"encoder.{name}"]) for name, value in loaded.items())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_timms_own_weights_for_colour_say_of_a_picture_what_they_said(
+    channels: int, tmp_path: Path
+):
+    path = tmp_path / "timm.safetensors"
+    torch.manual_seed(0)
+    theirs = timm.create_model("test_resnet", pretrained=False).eval()
+    save_file(theirs.state_dict(), path)
+    params = network_params(encoder_weights=str(path), in_channels=channels)
+    encoder = build_unet(params, 1).get_submodule("encoder").eval()
+    picture = torch.rand(1, channels, 64, 64)
+    with torch.inference_mode():
+        expected = theirs.forward_features(picture.expand(-1, 3, -1, -1))
+        found = encoder(torch.cat([picture, torch.rand(1, 1, 64, 64)], dim=1))[-1]
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert expected.abs().max() > 0.01
 
 
 def test_weights_of_another_encoder_do_not_fit(weights: Path):

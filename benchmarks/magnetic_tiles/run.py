@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fold import Run, run_fold
+from imagenet import provide
 from pretrain import pretrain
 from protocol import EXPOSURES, Protocol, open_protocol
 from settings import read_setting, setting_names
@@ -41,6 +42,10 @@ def main() -> None:
     print(f"{len(wanted) - len(missing)} of {len(wanted)} runs are done", flush=True)
     compute = ComputeParams(seed=0, threads=arguments.threads, device=arguments.device)
     all_threads = compute.model_copy(update={"threads": arguments.threads * arguments.jobs})
+    for name in arguments.settings:
+        network = read_setting(name).train.network
+        if network.encoder_weights:
+            provide(network.encoder.removeprefix("tu-"), Path(network.encoder_weights))
     starts = {name: start_of(name, all_threads, arguments.work) for name in arguments.settings}
     jobs = [Job(run, starts[run.setting], protocol, compute, arguments.work) for run in missing]
     train_all(jobs, arguments.jobs)

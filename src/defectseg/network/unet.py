@@ -149,21 +149,42 @@ def refuse_unknown_encoder(name: str, has_options: bool) -> None:
 
 
 def load_encoder(network: torch.nn.Module, path: Path) -> None:
-    """Load a state dict into the encoder: keys with or without the prefix `encoder.`.
+    """Load weights into the encoder: a file of this network, of its encoder, or timm's own.
+
+    A first layer for RGB becomes one for the planes that come in: see `fit_channels`.
 
     Raises:
         TrainingError: The file is no safetensors or fits another encoder.
     """
     try:
         state = load_file(path)
-        wanted = {key.removeprefix("encoder."): value for key, value in state.items()}
         encoder = network.get_submodule("encoder")
-        names = set(encoder.state_dict())
-        encoder.load_state_dict({k: v for k, v in wanted.items() if k in names})
+        own = encoder.state_dict()
+        found = {}
+        for key, value in state.items():
+            bare = key.removeprefix("encoder.")
+            name = bare if bare in own else f"model.{bare}"  # `model`: a tu- encoder of timm
+            if name in own:
+                found[name] = fit_channels(value, own[name].shape)
+        encoder.load_state_dict(found)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise TrainingError(
             f"train.network.encoder_weights: {path} does not fit this encoder: {error}"
         ) from error
+
+
+def fit_channels(weight: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """The first layer (F, 3, k, k) of an encoder for RGB, for the planes of `shape` (F, C, k, k).
+
+    A grey picture is one whose three colours are equal: their weights are summed. The texture, the
+    last plane, is not looked at yet, so that the encoder says what it said before. Any other weight
+    stays as it is.
+    """
+    colours = shape[1] - TEXTURE_PLANES if len(shape) == 4 else 0
+    if weight.shape == shape or weight.ndim != 4 or weight.shape[1] != 3 or colours not in {1, 3}:
+        return weight
+    seen = weight.sum(dim=1, keepdim=True) if colours == 1 else weight
+    return torch.cat([seen, torch.zeros_like(seen[:, :TEXTURE_PLANES])], dim=1)
 
 
 def start_from(network: torch.nn.Module, path: Path) -> None:
