@@ -83,6 +83,11 @@ def test_weights_of_another_network_are_refused(
     publish(tmp_path / "registry", wrong, monkeypatch)
     with pytest.raises(TrainingError, match=r"not those of test_resnet: conv1\S* differs in shape"):
         imagenet.provide("test_resnet", tmp_path / "tiny.safetensors")
+    theirs.popitem()
+    (tmp_path / "registry").rename(tmp_path / "before")
+    publish(tmp_path / "registry", theirs, monkeypatch)
+    with pytest.raises(TrainingError, match=rf"{len(theirs)} of {len(theirs) + 1} tensors"):
+        imagenet.provide("test_resnet", tmp_path / "tiny.safetensors")
 
 
 def test_a_registry_that_does_not_have_them_is_named(
