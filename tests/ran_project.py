@@ -126,7 +126,8 @@ def copy_project(ran: Clone, folder: Path, has_own_cache: bool = False) -> Clone
     """A git clone of a project that has run, with its data and models checked out.
 
     Args:
-        has_own_cache: False: it shares the cache of the other and must not damage it.
+        has_own_cache: False: it shares the cache of the other and must not damage it. `dvc commit`
+            of a stage that did not run damages it: DVC takes it for a run, and may restore it.
     """
     clone = Clone(folder, ran.environment)
     folder.mkdir(parents=True, exist_ok=True)

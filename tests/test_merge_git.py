@@ -21,7 +21,7 @@ MARK = re.compile(r"^(<<<<<<<|=======|>>>>>>>)", re.MULTILINE)
 @pytest.fixture
 def clone(ran_project: Clone, tmp_path: Path) -> Clone:
     """A project on the branch `ours`, where both sides will change dvc.lock."""
-    copied = copy_project(ran_project, tmp_path / "project")
+    copied = copy_project(ran_project, tmp_path / "project", has_own_cache=True)
     copied.out_of("git", "checkout", "--quiet", "-b", "ours")
     copied.out_of("git", "branch", "theirs")
     return copied

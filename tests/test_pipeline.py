@@ -123,20 +123,9 @@ def test_a_broken_picture_fails_the_load_and_leaves_the_earlier_tiles(clone: Clo
     assert clone.json_of("metrics/data_load.json") == report
 
 
-def drops(clone: Clone) -> dict[str, float]:
-    """What each exported file loses in each engine, in Dice."""
-    compared = clone.json_of("metrics/export.json")["comparisons"]
-    return {
-        f"{variant} in {engine}": found["dice_drop"]
-        for variant, engines in compared.items()
-        for engine, found in engines.items()
-    }
-
-
 def test_an_experiment_is_run_compared_and_taken_back_without_training_again(clone: Clone):
     weights = (clone.folder / "models/unet.safetensors").read_bytes()
     graph = (clone.folder / "models/unet.onnx").read_bytes()
-    dropped = drops(clone)
     run = ("dvc", "exp", "run", "--name", "faster", "-S", "train.learning_rate=0.02")
     assert stages_run(clone.out_of(*run)) == ["check_packages", "train", "evaluate", "export"]
     assert (clone.folder / "models/unet.safetensors").read_bytes() != weights
@@ -160,11 +149,8 @@ def test_an_experiment_is_run_compared_and_taken_back_without_training_again(clo
     # DVC knows the run of evaluate if a test before this one has made it look into its cache.
     assert set(stages_run(again)) - {"evaluate"} == {"check_packages", "export"}
     assert (clone.folder / "models/unet.safetensors").read_bytes() == weights
-    # Export runs anew: what it measures of the engines may differ in the last digits.
-    difference = clone.out_of("git", "diff")
-    assert changed(clone) <= {"dvc.lock", "metrics/export.json", "models/README.md"}, difference
-    assert (clone.folder / "models/unet.onnx").read_bytes() == graph, difference
-    assert drops(clone) == pytest.approx(dropped, abs=0.01), difference
+    assert (clone.folder / "models/unet.onnx").read_bytes() == graph
+    assert changed(clone) == set(), clone.out_of("git", "diff")
 
 
 def test_the_plots_are_drawn_and_the_graph_is_shown(clone: Clone, tmp_path: Path):
