@@ -18,7 +18,7 @@ from defectseg.files import remove_leftovers, write_json
 from defectseg.network.decoded import decode_tiles
 from defectseg.network.learner import Logs, TrainParams, train_unet
 from defectseg.network.processes import count, joined, own_device, rank
-from defectseg.network.unet import ModelInfo, file_digest, save_unet
+from defectseg.network.unet import ModelInfo, file_digest, save_unet, weights_path
 from defectseg.provenance import code_digest, package_version
 from defectseg.run_record import describe_run, measure_run
 
@@ -116,13 +116,16 @@ def fingerprint(
 
 
 def start_digest(params: TrainParams) -> str | None:
-    """sha256 of the weights that a training goes on from; None where it starts from random ones.
+    """sha256 of the file that a training goes on from, or else that its encoder begins with.
+
+    None where all weights are random, or a hub's.
 
     Raises:
-        TrainingError: `train.start_from` is no file.
+        TrainingError: A file that params.yaml names is not there.
     """
     if params.start_from is None:
-        return None
+        encoder = weights_path(params.network.encoder_weights)
+        return file_digest(encoder) if encoder else None
     path = Path(params.start_from)
     if not path.is_file():
         raise TrainingError(f"train.start_from: {path}: no such file")
