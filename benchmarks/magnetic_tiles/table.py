@@ -74,7 +74,7 @@ def describe(setting: Setting) -> dict[str, Any]:
         "seeds": seeds,
         "parameters": facts[0]["parameters"],
         "pictures_seen": facts[0]["pictures_seen"],
-        "train_seconds": round(float(np.mean([fact["train_seconds"] for fact in facts])), 1),
+        "train_seconds": round(float(np.mean([seconds_of(fact, setting) for fact in facts])), 1),
         "hardware": sorted({describe_hardware(fact) for fact in facts}),
         **{part: to_json(score_setting(each)) for part, each in tables.items()},
         "against": against(setting, tables["valid"][0]),
@@ -108,6 +108,11 @@ def describe_exposure(name: str, exposure: int) -> dict[str, Any]:
         **{key: {one: asdict(each[one]) for one in JUDGED} for key, each in scores.items()},
         "against": {one: judge(found[one]) for one in JUDGED},
     }
+
+
+def seconds_of(fact: dict[str, Any], setting: Setting) -> float:
+    """Of all epochs of a training: one that was resumed knows the time of the last process alone."""
+    return float(fact["train_seconds"] * setting.train.epochs / fact["record"]["epochs"])
 
 
 def read_all(name: str, seeds: Sequence[int], part: str) -> list[FoldedTable]:
