@@ -284,10 +284,10 @@ def judge(network: torch.nn.Module, valid: TileSet) -> Any:
     decoded = decode_tiles(valid, 64, 1, "judge")
     confusion = np.zeros((3, 3), dtype=np.int64)
     for picture, true_mask in zip(decoded.pictures, decoded.masks, strict=True):
-        image = torch.from_numpy(picture.copy())[None].permute(0, 3, 1, 2).float() / 255.0
+        image = picture[None].permute(0, 3, 1, 2).float() / 255.0
         with torch.inference_mode():
             pred_mask = network(standardize(image))[0].argmax(0).numpy()
-        confusion += count_pixels(pred_mask, true_mask, len(CLASSES))
+        confusion += count_pixels(pred_mask, true_mask.numpy(), len(CLASSES))
     return confusion
 
 

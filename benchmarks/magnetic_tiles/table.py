@@ -111,7 +111,7 @@ def describe_exposure(name: str, exposure: int) -> dict[str, Any]:
 
 
 def seconds_of(fact: dict[str, Any], setting: Setting) -> float:
-    """Of all epochs of a training: one that was resumed knows the time of the last process alone."""
+    """Of all epochs of a training: one that was resumed knows that of the last process alone."""
     return float(fact["train_seconds"] * setting.train.epochs / fact["record"]["epochs"])
 
 
