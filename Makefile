@@ -156,7 +156,7 @@ pins: ## write requirements-service.txt: the versions that .venv has
 	python deploy/pin_packages.py
 
 # What `make folds` trains: rows of benchmarks/magnetic_tiles/settings.yaml.
-SETTINGS = pasted
+SETTINGS = longer
 
 folds: setup ## score SETTINGS=… on five folds of the real tiles (docs/benchmark.md); SOURCE=… as above
 	python benchmarks/magnetic_tiles/run.py $(SETTINGS) --source '$(SOURCE)' --jobs $(JOBS)
