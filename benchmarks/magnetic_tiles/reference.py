@@ -6,7 +6,8 @@ tests on a random fifth, on the centre square of each picture. Here it has no Im
 masks are those above 127; the rest is as there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -84,10 +85,11 @@ def train(
     torch.manual_seed(seed)
     learn = learner(tiles, recipe, seed, device)
     if not weights.exists():
-        if recipe.frozen_first:
-            learn.fine_tune(recipe.epochs, recipe.learning_rate)
-        else:
-            learn.fit_one_cycle(recipe.epochs, recipe.learning_rate)
+        with as_plain_fastai():
+            if recipe.frozen_first:
+                learn.fine_tune(recipe.epochs, recipe.learning_rate)
+            else:
+                learn.fit_one_cycle(recipe.epochs, recipe.learning_rate)
         weights.parent.mkdir(parents=True, exist_ok=True)
         with replace_atomically(weights) as staging:
             state = {name: value.contiguous() for name, value in learn.model.state_dict().items()}
@@ -97,9 +99,19 @@ def train(
     return network
 
 
+@contextmanager
+def as_plain_fastai() -> Iterator[None]:
+    """Inside, torch may take algorithms that do not repeat themselves."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
 def learner(tiles: TileSet, recipe: Recipe, seed: int, device: torch.device) -> Learner:
     """Fastai's own, over the tiles; the last picture is all that it validates on."""
-    torch.use_deterministic_algorithms(False)  # plain fastai does not ask for them
     block = DataBlock(
         blocks=(ImageBlock, MaskBlock(codes=["background", *tiles.classes])),
         get_items=lambda chosen: list(chosen.tiles),
