@@ -113,9 +113,9 @@ def test_a_fold_is_trained_once_and_scored_in_both_ways(
     json.dumps(facts, allow_nan=False)
     weights = tmp_path / "work/reference/1-epochs-0.001-whole-0.safetensors"
     written = weights.stat().st_mtime_ns
-    again = run_reference.run("0", recipe, folds, both, cpu, tmp_path / "work")
+    train = run_reference.parts_of("0", folds, both)["train"]
+    reference.train(train, recipe, 0, cpu, weights)
     assert weights.stat().st_mtime_ns == written
-    assert again["scores"] == facts["scores"]
 
 
 def test_its_own_scoring_never_sees_what_lies_outside_of_the_centre(tmp_path: Path):
