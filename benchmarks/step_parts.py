@@ -56,13 +56,17 @@ def timed(marks: Marks) -> Iterator[None]:
         defaults.callbacks = before
 
 
-class BeforeOthers(Callback):
-    """Marks what ended when the first callback of an event is called."""
-
-    order = -1000
+class Marker(Callback):
+    """Marks where parts of a step end."""
 
     def __init__(self, marks: Marks) -> None:
         self._marks = marks
+
+
+class BeforeOthers(Marker):
+    """Marks what ended when the first callback of an event is called."""
+
+    order = -1000
 
     def before_batch(self) -> None:
         """The batch is there."""
@@ -77,13 +81,10 @@ class BeforeOthers(Callback):
         self._marks.end("optimizer")
 
 
-class AfterOthers(Callback):
+class AfterOthers(Marker):
     """Marks what ended when the last callback of an event has been called."""
 
     order = 1000
-
-    def __init__(self, marks: Marks) -> None:
-        self._marks = marks
 
     def before_train(self) -> None:
         """The first batch is asked for next."""

@@ -55,11 +55,6 @@ class Run:
         return f"{self.setting}{folder}/seed-{self.seed}-fold-{self.fold}"
 
     @property
-    def told(self) -> tuple[int, ...]:
-        """What decides its weights beside the params."""
-        return (self.seed, self.fold, *([self.left_out] if self.left_out else []))
-
-    @property
     def facts(self) -> Path:
         """What it cost and how it learnt; written last: where it is, the run is done."""
         return RESULTS / f"{self.name}.json"
@@ -84,15 +79,15 @@ def run_fold(
     if start:
         params = params.model_copy(update={"start_from": str(start.weights)})
     # Settings that only predict in other ways share a training.
-    folder = work / "runs" / digest_of(params.model_dump_json(), *map(str, run.told))
+    told = (run.seed, run.fold, run.left_out)
+    folder = work / "runs" / digest_of(params.model_dump_json(), *map(str, told))
     files = train_once(folder, lambda: (tiles, split), params, run.seed, device)
     parts = {part: tiles.only(split.ids(part)) for part in PARTS}
     network, info = load_unet(files.weights)
     scored = score(network, info, setting, parts, run.seed, device)
     for (part, kind), pictures in scored.items():
         write_rows(run.rows(part, kind), pictures)
-    parameters = sum(value.numel() for value in network.parameters())
-    facts = describe(setting, start, files, device, info) | {"parameters": parameters}
+    facts = describe(setting, start, files, info) | describe_network(network, device)
     write_json(run.facts, facts)
     return facts
 
@@ -132,7 +127,6 @@ def describe(
     setting: Setting,
     start: ModelFiles | None,
     files: ModelFiles,
-    device: torch.device,
     info: ModelInfo,
 ) -> dict[str, Any]:
     """The facts of a run, beside its rows."""
@@ -149,9 +143,21 @@ def describe(
         "best_epoch": info.best_epoch,
         "pictures_seen": pictures,
         "train_seconds": record["seconds"],
-        "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
-        "hardware": describe_hardware(),
         "record": record,
         "start_record": json.loads(start.record.read_text(encoding="utf-8")) if start else None,
     }
+
+
+def describe_network(network: nn.Module, device: torch.device) -> dict[str, Any]:
+    """How large a network is, and what it was trained on."""
+    return {
+        "parameters": count_parameters(network),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "hardware": describe_hardware(),
+    }
+
+
+def count_parameters(network: nn.Module) -> int:
+    """How many numbers it learns."""
+    return sum(value.numel() for value in network.parameters())

@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from fold import RESULTS
+from fold import RESULTS, count_parameters
 from protocol import open_protocol
 from run import SOURCE, WORK
 from settings import read_setting
@@ -30,11 +30,11 @@ from defectseg.export.quantize import quantize_int8
 from defectseg.export.ranges import choose_pictures
 from defectseg.files import replace_atomically, write_json
 from defectseg.inference.engine import Engine
-from defectseg.inference.engine_settings import EngineSettings
 from defectseg.inference.onnx_engine import OnnxEngine
 from defectseg.inference.operating_point import neutral_point
+from defectseg.machine import describe_hardware
 from defectseg.network.unet import ModelInfo, NetworkParams, build_unet, save_unet
-from machine import describe_machine
+from results import CLASSES
 
 SPEED = RESULTS / "speed.json"
 DRAWING = Path("docs/images/magnetic-tiles-front.svg")
@@ -109,11 +109,10 @@ def measure(tiles: TileSet, count: int, threads: int) -> dict[str, Any]:
             print(f"export {each.name}", flush=True)
             paths, sizes[each.name] = export(each, Path(folder, str(number)), pictures)
             for precision, path in paths.items():
-                settings = EngineSettings(threads, provider="cpu")
-                engines[each.name, precision] = OnnxEngine(path, settings.threads, provider="cpu")
+                engines[each.name, precision] = OnnxEngine(path, threads, provider="cpu")
         times = run_in_turn(engines, pictures)
     return {
-        "machine": describe_machine() | {"onnxruntime": onnxruntime.__version__},
+        "machine": describe_hardware() | {"onnxruntime": onnxruntime.__version__},
         "setting": {"pictures": len(pictures), "threads": threads},
         "networks": [
             {
@@ -136,7 +135,7 @@ def export(
     """Both files of a new network, and how many parameters it has."""
     info = ModelInfo(
         network=candidate.network,
-        classes=("blowhole", "break", "crack", "fray", "uneven"),
+        classes=CLASSES,
         image_size=candidate.image_size,
         best_epoch=0,
         start_digest=None,
@@ -151,7 +150,7 @@ def export(
     weights = folder / "unet.safetensors"
     export_graph(network, info, neutral_point(info.classes), weights, paths["fp32"], OPSET)
     quantize_int8(paths["fp32"], paths["int8"], pictures[:CALIBRATION])
-    return paths, sum(value.numel() for value in network.parameters())
+    return paths, count_parameters(network)
 
 
 def run_in_turn(

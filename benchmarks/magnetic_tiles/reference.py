@@ -6,7 +6,7 @@ tests on a random fifth, on the centre square of each picture. Here it has no Im
 masks are those above 127; the rest is as there.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,7 +32,7 @@ from defectseg.data.tile import Tile, TileSet, write_manifest
 from defectseg.evaluation.metrics import interval, resample, to_number
 from defectseg.files import replace_atomically
 from defectseg.inference.engine import Output
-from defectseg.inference.operating_point import OperatingPoint, neutral_point
+from defectseg.inference.operating_point import OperatingPoint
 from defectseg.pixels import to_mask
 
 SIDE = 224  # px
@@ -204,8 +204,3 @@ def pooled(confusion: npt.NDArray[np.float64], surfaces: Sequence[str]) -> dict[
         "interval": interval(dice[1:]),
         "pixel_accuracy": to_number(np.trace(right) / right.sum()),
     }
-
-
-def engine_of(network: nn.Module, classes: Iterable[str], device: torch.device) -> ReferenceEngine:
-    """With the operating point that `learn.predict` has: the likelier of the two."""
-    return ReferenceEngine(network, neutral_point(list(classes)), device)

@@ -24,7 +24,7 @@ from defectseg.comparison.ranked import RankedTable
 from defectseg.comparison.test_part import to_table
 from defectseg.confusion import ratio
 from defectseg.errors import DataError
-from defectseg.evaluation.metrics import interval, resample, to_number
+from defectseg.evaluation.metrics import interval, resample
 
 Float = npt.NDArray[np.float64]
 RANKED = ("image_auroc", "image_average_precision")
@@ -46,22 +46,20 @@ class FoldedTable:
     def scores(self, weights: Float) -> dict[str, Float]:
         """Every score (B,) of the pictures with weights (B, n)."""
         whole = self.table.scores(weights, CLASSES)
-        return whole | {name: self._mean_over_folds(name, weights) for name in RANKED}
-
-    def _mean_over_folds(self, name: str, weights: Float) -> Float:
         each = [
-            self.table.scores(weights * (self.fold == fold), CLASSES)[name]
+            self.table.scores(weights * (self.fold == fold), CLASSES)
             for fold in np.unique(self.fold)
         ]
-        return mean_of_known(np.array(each))
+        ranked = {name: mean_of_known(np.array([one[name] for one in each])) for name in RANKED}
+        return whole | ranked
 
 
 @dataclass(frozen=True)
 class Score:
     """One number of a table."""
 
-    value: float | None  # None where it is undefined
-    low: float | None  # 95 % interval
+    value: float
+    low: float | None  # 95 % interval; None where it is undefined
     high: float | None
     deviation: float | None  # of the seeds; None for one
 
@@ -135,9 +133,8 @@ def score_setting(tables: Sequence[FoldedTable]) -> dict[str, Score]:
     for name in values[0]:
         each = np.array([value[name] for value in values])
         drawn = mean_of_known(np.array([one[name] for one in spread]))
-        deviation = to_number(each.std(ddof=1)) if len(each) > 1 else None
-        ends = interval(drawn)
-        scores[name] = Score(to_number(each.mean()), ends["low"], ends["high"], deviation)
+        deviation = float(each.std(ddof=1)) if len(each) > 1 else None
+        scores[name] = Score(float(each.mean()), **interval(drawn), deviation=deviation)
     return scores
 
 

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fold import RESULTS
+from fold import RESULTS, describe_network
 from protocol import Protocol, open_protocol
 from reference import (
     DRAWS,
     OWN,
     Recipe,
     ReferenceEngine,
-    engine_of,
     random_split,
     score_own_way,
     train,
@@ -36,7 +35,6 @@ from defectseg.evaluation.operating_point import choose_operating_point
 from defectseg.evaluation.scored import score_part
 from defectseg.files import write_json
 from defectseg.inference.operating_point import neutral_point
-from defectseg.machine import describe_hardware
 from defectseg.params import read_params
 
 RANDOM = "random"
@@ -99,7 +97,7 @@ def run(
     weights = work / f"reference/{name_of(recipe, split)}.safetensors"
     network = train(parts["train"], recipe, 0, device, weights)
     seconds = time.perf_counter() - started
-    engine = engine_of(network, tiles.classes, device)
+    engine = ReferenceEngine(network, neutral_point(tiles.classes), device)
     scores = {"own": score_own_way(engine, parts["test"])}
     if split != RANDOM:
         scores["ours"] = score_our_way(engine, parts["valid"], parts["test"])
@@ -108,13 +106,9 @@ def run(
         "split": split,
         "recipe": asdict(recipe),
         "pictures_seen": epochs * len(parts["train"].tiles),
-        "parameters": sum(value.numel() for value in network.parameters()),
         "scores": scores,
         "seconds": round(seconds, 1),
-        "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
-        "hardware": describe_hardware(),
-    }
+    } | describe_network(network, device)
 
 
 def parts_of(split: str, protocol: Protocol, tiles: TileSet) -> dict[str, TileSet]:
@@ -130,7 +124,7 @@ def parts_of(split: str, protocol: Protocol, tiles: TileSet) -> dict[str, TileSe
 def score_our_way(engine: ReferenceEngine, valid: TileSet, test: TileSet) -> dict[str, Any]:
     """As every setting here: every picture, at its size; the operating point is chosen on valid."""
     rule = read_params("evaluate", EvaluateParams).operating_point
-    start = neutral_point(list(test.classes))
+    start = neutral_point(test.classes)
     chosen = choose_operating_point(engine, valid, 1, rule, temperature=1.0)
     scores: dict[str, Any] = {"interval": {}}
     for point, names in ((start, OF_PLAIN), (chosen, OF_VERDICT)):

@@ -76,7 +76,7 @@ def describe(setting: Setting) -> dict[str, Any]:
         "pictures_seen": facts[0]["pictures_seen"],
         "train_seconds": round(float(np.mean([seconds_of(fact, setting) for fact in facts])), 1),
         "hardware": sorted({describe_hardware(fact) for fact in facts}),
-        **{part: to_json(score_setting(each)) for part, each in tables.items()},
+        **{part: to_json(score_setting(each), SHOWN) for part, each in tables.items()},
         "against": against(setting, tables["valid"][0]),
         "exposures": [
             describe_exposure(setting.name, each) for each in exposures_done(setting.name)
@@ -99,14 +99,13 @@ def describe_exposure(name: str, exposure: int) -> dict[str, Any]:
     folds = folds_without(name, exposure)
     seen = read_table(name, 0, folds, "test", exposure=exposure)
     unseen = read_table(name, 0, folds, "test", left_out=exposure)
-    found = compare_settings(seen, unseen)
     scores = {"seen": score_setting([seen]), "unseen": score_setting([unseen])}
     return {
         "exposure": exposure,
         "folds": folds,
         "pictures": len(seen.ids),
-        **{key: {one: asdict(each[one]) for one in JUDGED} for key, each in scores.items()},
-        "against": {one: judge(found[one]) for one in JUDGED},
+        **{key: to_json(each, JUDGED) for key, each in scores.items()},
+        "against": judge_all(seen, unseen),
     }
 
 
@@ -128,16 +127,27 @@ def describe_hardware(fact: dict[str, Any]) -> str:
     return f"{fact['hardware']['cpu']}, {threads} thread{'s' if threads > 1 else ''}"
 
 
-def to_json(scores: dict[str, Score]) -> dict[str, Any]:
-    """The scores that are shown."""
-    return {name: asdict(scores[name]) for name in SHOWN}
+def to_json(scores: dict[str, Score], names: Sequence[str]) -> dict[str, Any]:
+    """Some of the scores, with the digits that the file has."""
+    return {
+        name: {
+            key: None if value is None else to_number(value)
+            for key, value in asdict(scores[name]).items()
+        }
+        for name in names
+    }
 
 
 def against(setting: Setting, valid: FoldedTable) -> dict[str, Any] | None:
     """Whether the valid parts say that it is better than the setting that it starts from."""
     if setting.start is None or 0 not in seeds_done(setting.start, FOLDS):
         return None
-    found = compare_settings(read_table(setting.start, 0, range(FOLDS), "valid"), valid)
+    return judge_all(read_table(setting.start, 0, range(FOLDS), "valid"), valid)
+
+
+def judge_all(base: FoldedTable, head: FoldedTable) -> dict[str, Any]:
+    """Whether the same pictures say that one is better than the other, score by score."""
+    found = compare_settings(base, head)
     return {name: judge(found[name]) for name in JUDGED}
 
 
