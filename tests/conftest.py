@@ -19,6 +19,7 @@ from defectseg.data.load import LoadParams
 from ran_project import Clone, run_project
 
 SIZE = (80, 72)  # width and height of a drawn picture, px
+looks_at_the_clock = pytest.mark.flaky(reruns=2)  # of a machine that others use too
 
 
 def mask(drawing: str, scale: int = 1) -> npt.NDArray[np.uint8]:

@@ -15,6 +15,8 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from torch.utils.data import DataLoader, Dataset
 
+from conftest import looks_at_the_clock
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
@@ -44,7 +46,7 @@ class SlowStep(Callback):
         time.sleep(3 * PAUSE)
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_each_part_of_a_step_has_its_own_seconds():
     marks = Marks(waits=True)
     loaders = DataLoaders(DataLoader(Slow(), 2), DataLoader(Slow(), 2))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from conftest import looks_at_the_clock
 from raw_http import GET, RawServer, listening, parse, read_all, read_reply, refused, wait_until
 
 
@@ -22,14 +23,14 @@ def hasty() -> Iterator[RawServer]:
         yield found
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_half_a_head_and_then_nothing_is_timed_out(hasty: RawServer):
     started = time.monotonic()
     assert refused(hasty, GET[:20]) == (408, "REQUEST_TIMEOUT")
     assert 0.15 < time.monotonic() - started < 1
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_a_head_that_comes_byte_by_byte_is_timed_out(hasty: RawServer):
     started = time.monotonic()
     with hasty.connect() as client:
@@ -47,7 +48,7 @@ def test_a_head_that_comes_byte_by_byte_is_timed_out(hasty: RawServer):
     assert 0.15 < time.monotonic() - started < 1
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_a_client_that_never_sends_is_hung_up_on(hasty: RawServer):
     started = time.monotonic()
     assert hasty.talk() == b""
@@ -66,7 +67,7 @@ def test_a_slow_second_request_is_timed_out_too(hasty: RawServer):
 
 
 @pytest.mark.parametrize("more", [b"", b"\r\n"], ids=["nothing", "an empty line"])
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_an_idle_connection_is_closed_after_its_time(hasty: RawServer, more: bytes):
     with hasty.connect() as client:
         client.sendall(GET)
@@ -115,7 +116,7 @@ def test_a_client_that_sends_200_mb_and_then_reads_gets_the_refusal(
     assert (reply.status, reply.headers["connection"]) == (413, "close")
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_a_client_that_reads_while_it_sends_gets_the_refusal_at_once(server: RawServer):
     with server.connect() as client:
         client.sendall(b"POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 200000000\r\n\r\n")

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from conftest import FileServer
+from conftest import FileServer, looks_at_the_clock
 from drawn_model import write_painted
 from held_slot import count_refused, held_slot
 from live_service import LiveService, serving
@@ -185,7 +185,7 @@ def is_answered(tries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return tries if tries and tries[-1]["code"] == "OK" else []
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_one_deadline_holds_for_all_tries(service: LiveService, pictures: dict[str, Path]):
     with Client(service.url, deadline_s=2) as client, held_slot(service):
         started = time.monotonic()
@@ -217,7 +217,7 @@ def test_a_service_that_is_down_is_unreachable_after_several_tries():
     assert caught.value.tries >= 2
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_a_service_that_never_answers_is_left_at_the_deadline():
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"

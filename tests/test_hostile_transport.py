@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import looks_at_the_clock
 from hostile_files import GOOD, assert_good_is_served
 from http_sockets import Answer, Part, Wire, ask, form, post, request, upload, upload_all
 from live_service import LiveService, serving
@@ -132,7 +133,7 @@ def test_a_wrong_form_is_refused_and_the_connection_goes_on(service: LiveService
     assert_good_is_served(service.port)
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_a_length_over_the_limit_is_refused_before_the_body(service: LiveService):
     started = time.monotonic()
     answer = ask(service.port, head(f"Content-Type: {KIND}", f"Content-Length: {4 * MIB + 1}"))

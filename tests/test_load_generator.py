@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from conftest import looks_at_the_clock
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
@@ -251,7 +253,7 @@ def test_a_server_that_is_not_there_refuses(tmp_path):
     assert [code for _, _, code in report["phases"][0]["requests"]] == ["REFUSED"] * 2
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_a_server_that_never_answers_is_given_up(tmp_path):
     ended = Event()
     with peer(lambda n: REPLY if ended.wait(20) else b"") as server:

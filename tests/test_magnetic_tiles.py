@@ -286,6 +286,15 @@ def test_the_reference_learner_has_a_row_for_each_way_of_scoring(
     assert lines[-1] == f"{start} our way | 0.150 (0.100 – 0.300) | undefined |  |  |"
 
 
+@pytest.mark.parametrize("script", ["run_reference.py", "pareto.py"])
+def test_a_script_starts_by_the_command_of_the_docs(script: str):
+    done = subprocess.run(
+        [sys.executable, BENCHMARK / script, "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--source" in done.stdout
+
+
 def test_the_committed_tables_are_current():
     done = subprocess.run(
         [sys.executable, BENCHMARK / "table.py", "--check"],

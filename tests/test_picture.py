@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from conftest import mask
+from conftest import looks_at_the_clock, mask
 from defectseg.data.picture import (
     MAX_PIXELS,
     decode_colours,
@@ -270,7 +270,7 @@ def test_exif_that_is_cut_off_is_no_exif(form: str, kept: int):
     assert read_header(damaged).size == (8, 6)
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_a_tiff_of_thousands_of_pages_is_refused_at_its_second():
     pages = [Image.new("1", (1, 1)) for _ in range(3000)]
     content = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from conftest import looks_at_the_clock
 from defectseg.service.codes import Failure
 from defectseg.service.guard import (
     MAX_CHUNKS,
@@ -83,7 +84,7 @@ def test_scans_cannot_hide_behind_an_end_that_is_none():
     assert code_of(hidden) == "IMAGE_CORRUPT"
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_a_jpeg_of_tiny_segments_is_refused_soon():
     whole = encode(RAMP, "JPEG")
     many = whole[:2] + b"\xff\xef\0\4ab" * 1_000_000 + whole[2:]
@@ -93,7 +94,7 @@ def test_a_jpeg_of_tiny_segments_is_refused_soon():
     assert code_of(whole[:2] + b"\xff\xef\0\4ab" * (MAX_SEGMENTS - 20) + whole[2:]) == "OK"
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_a_png_of_empty_chunks_is_refused_soon():
     whole = encode(RAMP, "PNG")
     many = whole[:33] + chunk(b"quAl") * (MAX_CHUNKS + 1) + whole[33:]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from conftest import looks_at_the_clock
 from drawn_model import paint
 from hostile_files import DRAWING, GOOD, assert_good_is_served
 from http_sockets import Wire, ask, post, upload, upload_all
@@ -65,7 +66,7 @@ def inferences(service: LiveService) -> float:
     return service.metric("defectseg_stage_seconds_count", stage="infer")
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_a_full_queue_says_so_at_once_and_leaves_the_body_unread(patient: LiveService):
     shed = patient.metric("defectseg_shed_total", reason="QUEUE_FULL")
     large = upload(bytes(20 * MIB))
@@ -108,7 +109,7 @@ def test_a_client_that_goes_while_queued_is_never_inferred(patient: LiveService)
     assert inferences(patient) == ran + 1
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_a_client_that_goes_while_running_frees_the_worker(patient: LiveService):
     with busy(patient, 1), Wire(patient.port) as wire:
         wire.send(upload(GOOD))
@@ -118,7 +119,7 @@ def test_a_client_that_goes_while_running_frees_the_worker(patient: LiveService)
     assert time.monotonic() - started < 3  # of the ten or more that the order would take
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_a_run_is_stopped_at_its_deadline_and_the_worker_goes_on(hasty: LiveService):
     seconds = []
     for _ in range(3):
@@ -135,7 +136,7 @@ def test_a_run_is_stopped_at_its_deadline_and_the_worker_goes_on(hasty: LiveServ
     assert hasty.metric("defectseg_worker_restarts_total") == 0
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_what_waits_in_the_queue_ends_at_its_deadline_too(hasty: LiveService):
     ran = inferences(hasty)
     started = time.monotonic()
@@ -148,7 +149,7 @@ def test_what_waits_in_the_queue_ends_at_its_deadline_too(hasty: LiveService):
     assert_good_is_served(hasty.port)
 
 
-@pytest.mark.flaky(reruns=2)  # it looks at the clock of a machine that others use too
+@looks_at_the_clock
 def test_of_a_batch_only_what_is_too_slow_misses_the_deadline(hasty: LiveService):
     answer = ask(hasty.port, upload_all([GOOD, ENDLESS, GOOD]))
     results = answer.json()["results"]
