@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from dvclive import Live
 from fastai.vision.all import Resize, SegmentationDataLoaders, aug_transforms, resnet34
 from fastai.vision.learner import unet_learner
-from torch.utils.flop_counter import FlopCounterMode
 
 from defectseg.data.tile import TileSet
 from defectseg.determinism import bfloat16_pays
@@ -16,6 +16,7 @@ from defectseg.network.decoded import Decoded, decode_tiles
 from defectseg.network.learner import Logs, TrainParams, train_unet
 from defectseg.network.unet import NetworkParams, build_unet
 from defectseg.pixels import TEXTURE_PLANES
+from gflop import TRAINING, count_gflop
 
 RESNET34 = {"encoder": "resnet34", "decoder_channels": (256, 128, 64, 32, 16)}  # SMP's own
 TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -34,7 +35,7 @@ class Contender:
 
 
 def line_up(
-    tiles: TileSet, params: TrainParams, folder: Path, device: torch.device
+    tiles: TileSet, params: TrainParams, folder: Path, device: torch.device, compiled: bool
 ) -> list[Contender]:
     """All contenders, plain fastai first; ours share the pictures, decoded once.
 
@@ -42,6 +43,7 @@ def line_up(
         tiles: All but the first are trained on; the first validates.
         params: What ours are trained by; fastai takes its image and batch size from it.
         folder: For what ours log.
+        compiled: Let the network of params be compiled too, as one more.
     """
     first, *rest = [tile.id for tile in tiles.tiles]
     size, channels = params.image_size, params.network.in_channels
@@ -52,29 +54,30 @@ def line_up(
     own = auto if params.precision == "auto" else params.precision
     large = params.network.model_copy(update=RESNET34)
     pairs = dict.fromkeys(("float32", auto))  # one of them where the hardware has no bfloat16
-    ours = [("resnet34", precision, large) for precision in pairs]
+    ours: list[tuple[str, dict[str, Any]]] = [
+        *(("resnet34", {"network": large, "precision": precision}) for precision in pairs),
+        ("params", {"precision": own}),
+        *([("compiled", {"precision": own, "compile": True})] if compiled else []),
+    ]
     return [
         Contender("fastai", "float32", plain_fastai(tiles, params, device)),
         *(
             Contender(
                 name,
-                precision,
+                changed.precision,
                 our_learner(train, valid, changed, folder, device),
-                count_gflop(network, len(tiles.classes), size),
+                count_training(changed.network, len(tiles.classes), size),
             )
-            for name, precision, network in [*ours, ("params", own, params.network)]
-            if (changed := params.model_copy(update={"network": network, "precision": precision}))
+            for name, changes in ours
+            if (changed := params.model_copy(update=changes))
         ),
     ]
 
 
-def count_gflop(params: NetworkParams, classes: int, size: int) -> float:
-    """Of one picture, forward and backward: products and sums of convolutions, none computed."""
-    network = build_unet(params, classes).to("meta")
-    image = torch.empty(1, params.in_channels + TEXTURE_PLANES, size, size, device="meta")
-    with FlopCounterMode(display=False) as counter:
-        network(image).sum().backward()
-    return float(counter.get_total_flops()) / 1e9
+def count_training(params: NetworkParams, classes: int, size: int) -> float:
+    """GFLOP of one picture, forward and backward."""
+    network = build_unet(params, classes)
+    return TRAINING * count_gflop(network, params.in_channels + TEXTURE_PLANES, size)
 
 
 def plain_fastai(tiles: TileSet, params: TrainParams, device: torch.device) -> Callable[[], None]:

@@ -22,9 +22,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from defectseg.data.split import read_split
@@ -33,6 +31,7 @@ from defectseg.files import write_json
 from defectseg.machine import cpu_flags
 from defectseg.network.unet import load_unet
 from defectseg.pixels import TEXTURE_PLANES
+from gflop import count_gflop
 from machine import describe_machine
 from peak import measure_peaks
 from profiles import convolution_share, profile_onnxruntime, profile_openvino
@@ -157,7 +156,9 @@ def measure_limits(
 ) -> dict[str, Any]:
     """What the matrix products of this machine reach, and what each engine makes of it."""
     peaks = measure_peaks(arguments.threads)
-    gflop = count_gflop(arguments.model)
+    network, info = load_unet(arguments.model / "unet.safetensors")
+    planes = info.network.in_channels + TEXTURE_PLANES
+    gflop = count_gflop(network, planes, info.image_size)
     with Image.open(io.BytesIO(pictures[len(pictures) // 2])) as image:
         picture = np.asarray(image)[None, :, :, None]
     used = {}
@@ -193,15 +194,6 @@ def share_of_peak(
         "whole_share_of_peak": round(gflop / quiet / peak, 3),
         "profile_ms": dict(spent),
     }
-
-
-def count_gflop(folder: Path) -> float:
-    """The arithmetic of the network's convolutions for one picture; a product and a sum are two."""
-    network, info = load_unet(folder / "unet.safetensors")
-    planes = info.network.in_channels + TEXTURE_PLANES
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(torch.zeros(1, planes, info.image_size, info.image_size))
-    return float(counter.get_total_flops()) / 1e9
 
 
 def find_ratios(times: Times, cpu: Times, limits: Mapping[str, Any]) -> dict[str, float | None]:

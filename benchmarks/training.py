@@ -11,6 +11,7 @@ fastai    unet_learner(resnet34) with SegmentationDataLoaders and its usual augm
           files decoded and resized anew for every batch
 resnet34  our train_unet with the same encoder, in float32 and where it pays in bfloat16
 params    our train_unet with the network and the precision of params.yaml
+compiled  the same with torch.compile, where --compile asks for it: minutes before the first batch
 """
 
 import argparse
@@ -87,6 +88,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--repetitions", type=int, default=2, help="trainings each; default: 2")
     parser.add_argument("--threads", type=int, help="of torch; default: compute.threads")
     parser.add_argument("--device", default="cpu", help="cpu or cuda; default: cpu")
+    parser.add_argument("--compile", action="store_true", help="measure torch.compile too")
     parser.add_argument("--out", type=Path, default=RESULTS, help=f"default: {RESULTS}")
     return parser.parse_args()
 
@@ -105,7 +107,7 @@ def measure(arguments: argparse.Namespace, device: torch.device) -> list[Contend
         say("drawing and decoding pictures")
         with silence():
             tiles = write_tiles(Path(name), arguments)
-            contenders = line_up(tiles, params, Path(name), device)
+            contenders = line_up(tiles, params, Path(name), device, arguments.compile)
         for repetition in range(1, 1 + arguments.repetitions):
             for contender in contenders:
                 steps = train(contender, f"repetition {repetition}", Marks(waits=False))

@@ -20,6 +20,7 @@ from conftest import looks_at_the_clock
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+from gflop import count_gflop  # noqa: E402
 from step_parts import PARTS, Marks, timed  # noqa: E402
 
 PAUSE = 0.05  # s
@@ -63,6 +64,12 @@ def test_each_part_of_a_step_has_its_own_seconds():
         assert 3 * PAUSE <= step["optimizer"] < 4 * PAUSE
         assert max(step[part] for part in ("forward", "loss", "backward", "rest")) < PAUSE
     assert not [one for one in defaults.callbacks if type(one).__name__ == "AfterOthers"]
+
+
+@pytest.mark.parametrize(("groups", "products"), [(1, 2 * 6), (2, 2 * 6 / 2)])
+def test_the_arithmetic_of_a_convolution_is_counted(groups: int, products: float):
+    network = torch.nn.Conv2d(2, 6, 3, padding=1, groups=groups)
+    assert count_gflop(network, 2, 32) == pytest.approx(2 * 9 * products * 32**2 / 1e9)
 
 
 @pytest.mark.slow

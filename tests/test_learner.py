@@ -13,16 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 from dvclive import Live
 from safetensors import safe_open
 
 from defectseg.confusion import count_pixels, iou_by_class, iou_macro
 from defectseg.data.tile import CLEAN, TileSet
-from defectseg.errors import ParamsError, TrainingError
+from defectseg.errors import TrainingError
 from defectseg.network.decoded import decode_tiles
-from defectseg.network.learner import Logs, Trained, TrainParams, _memory_advice, train_unet
-from defectseg.params import read_params
+from defectseg.network.learner import Logs, Trained, _memory_advice, train_unet
+from defectseg.network.loss import SegmentationLoss
 from defectseg.pixels import standardize
 from tiny import CLASSES, train_params, write_tiles
 
@@ -305,6 +304,23 @@ def test_training_learns(train: Callable[..., Trained]):
     assert max(epoch["valid_dice"] for epoch in history) > 0.6
 
 
+def test_training_learns_from_patches_and_looks_at_whole_pictures(
+    train: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
+):
+    sides = {"train": set[int](), "valid": set[int]()}
+    loss = SegmentationLoss.forward
+
+    def noted(self: SegmentationLoss, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        sides["train" if logits.requires_grad else "valid"].add(masks.shape[-1])
+        return loss(self, logits, masks)
+
+    monkeypatch.setattr(SegmentationLoss, "forward", noted)
+    patch = {"size": 32, "on_defect": 0.8}
+    history = train(epochs=12, pictures_per_epoch=16, patch=patch).progress.history
+    assert sides == {"train": {32}, "valid": {64}}
+    assert max(epoch["valid_dice"] for epoch in history) > 0.5
+
+
 def test_training_stops_early_when_nothing_improves(train: Callable[..., Trained]):
     progress = train(epochs=30, patience=2, learning_rate=1e-9).progress
     assert progress.epoch == progress.best_epoch + 2 < 29
@@ -346,6 +362,25 @@ def test_a_network_of_three_channels_trains_in_bfloat16(train: Callable[..., Tra
     assert all(value.isfinite().all() for value in trained.network.parameters())
 
 
+def test_a_compiled_network_learns_the_same_to_rounding(
+    train: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
+):
+    # All of torch.compile but the C++ compiler, which takes minutes: it was run once by hand.
+    traced = []
+    compile_it = torch.nn.Module.compile
+
+    def trace(network: torch.nn.Module) -> None:
+        traced.append(network)
+        compile_it(network, backend="aot_eager")
+
+    monkeypatch.setattr(torch.nn.Module, "compile", trace)
+    plain, compiled = (train(compile=on, epochs=1, resume=False) for on in (False, True))
+    assert traced == [compiled.network]
+    losses = [one.progress.history[0]["train_loss"] for one in (plain, compiled)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+    assert plain.network.state_dict().keys() == compiled.network.state_dict().keys()
+
+
 def test_memory_that_runs_out_says_what_to_lower():
     with (
         pytest.raises(TrainingError, match=r"memory ran out; lower train\.batch_size first"),
@@ -357,14 +392,3 @@ def test_memory_that_runs_out_says_what_to_lower():
 def test_an_error_that_is_not_about_memory_stays_what_it_is():
     with pytest.raises(RuntimeError, match="size of tensor"), _memory_advice():
         torch.zeros(2) + torch.zeros(3)
-
-
-@pytest.mark.parametrize(("wrong", "near"), [(100, 96), (159, 160), (33, 32)])
-def test_an_image_size_that_the_encoder_cannot_halve_names_one_that_it_can(
-    wrong: int, near: int, tmp_path: Path
-):
-    params = train_params().model_dump(mode="json") | {"image_size": wrong}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"train": params}))
-    message = rf"train\.image_size: .*a multiple of 32, such as {near} \(got {wrong}\)"
-    with pytest.raises(ParamsError, match=message):
-        read_params("train", TrainParams, tmp_path / "params.yaml")

@@ -75,6 +75,7 @@ def train_params(**changes: Any) -> TrainParams:
         "defect_fraction": 0.7,
         "patience": 0,
         "precision": "float32",
+        "compile": False,
         "resume": True,
         "network": network_params().model_dump(),
         "loss": {"dice_weight": 1.0, "pixel": "cross_entropy", "focal_gamma": 2.0},
@@ -89,6 +90,7 @@ def train_params(**changes: Any) -> TrainParams:
             "gradient": 0.25,
             "noise": 0.03,
         },
+        "patch": {"size": None, "on_defect": 0.8},
     }
     return TrainParams.model_validate(params | changes)
 

@@ -25,6 +25,7 @@ from defectseg.network.checkpoint import (
     save_checkpoint,
 )
 from defectseg.network.decoded import Decoded
+from defectseg.network.patch import PatchParams, cut_patches
 from defectseg.network.processes import count, mean_over_processes, rank, share_of
 from defectseg.network.sampling import RatioSampler
 from defectseg.overlay import overlay
@@ -36,8 +37,11 @@ class Prepare(Callback):
 
     order = -5
 
-    def __init__(self, params: AugmentParams, sampler: RatioSampler, seed: int) -> None:
-        self._params, self._sampler, self._seed = params, sampler, seed
+    def __init__(
+        self, augments: AugmentParams, patch: PatchParams, sampler: RatioSampler, seed: int
+    ) -> None:
+        self._augments, self._patch = augments, patch
+        self._sampler, self._seed = sampler, seed
         self._draw = torch.Generator()
 
     def before_train(self) -> None:
@@ -47,12 +51,15 @@ class Prepare(Callback):
         torch.manual_seed(self._seed * 1_000_003 + self.epoch)
 
     def before_batch(self) -> None:
-        """Stored (B, S, S, C + 1) uint8 → input (B, C + 1, S, S) float32."""
+        """Stored (B, S, S, C + 1) uint8 → input (B, C + 1, S, S) float32, or patches of it."""
         images, masks = to_images(self.xb[0]), self.yb[0]
         if self.training:
-            images, masks = augment(images, masks, self._params, self._draw)
+            images, masks = augment(images, masks, self._augments, self._draw)
+        images = standardize(images)
+        if self.training:
+            images, masks = cut_patches(images, masks, self._patch, self._draw)
             images, masks = share_of(images), share_of(masks)
-        images = standardize(images).contiguous(memory_format=torch.channels_last)
+        images = images.contiguous(memory_format=torch.channels_last)
         self.learn.xb, self.learn.yb = (images,), (masks,)
 
 

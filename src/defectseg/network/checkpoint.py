@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from defectseg.files import remove_leftovers, replace_atomically
+from defectseg.files import remove_leftovers
+from defectseg.network.tensors import write_tensors
 
 CHECKPOINT = "last.safetensors"
 HEADER = "defectseg"
@@ -34,9 +34,7 @@ class Progress:
 
 def save_checkpoint(folder: Path, progress: Progress, tensors: dict[str, Tensor]) -> None:
     """Write the checkpoint of a folder, replacing the one before in one step."""
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replace_atomically(folder / CHECKPOINT) as staging:
-        save_file(whole, staging, metadata={HEADER: json.dumps(asdict(progress))})
+    write_tensors(folder / CHECKPOINT, tensors, {HEADER: json.dumps(asdict(progress))})
 
 
 def load_checkpoint(folder: Path, fingerprint: str) -> tuple[Progress, dict[str, Tensor]]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from dvclive import Live
@@ -15,7 +15,7 @@ from fastai.callback.schedule import Learner  # fit_one_cycle is patched into it
 from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
 from fastai.optimizer import OptimWrapper
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 from torch.utils.data import DataLoader
 
 from defectseg.determinism import bfloat16_pays
@@ -39,9 +39,10 @@ from defectseg.network.checkpoint import (
 )
 from defectseg.network.decoded import Decoded
 from defectseg.network.loss import LossParams, SegmentationLoss
+from defectseg.network.patch import PatchParams
 from defectseg.network.processes import Share, synchronized
 from defectseg.network.sampling import RatioSampler, draw_weights
-from defectseg.network.unet import STAGES, NetworkParams, build_unet, start_from
+from defectseg.network.unet import NetworkParams, Side, build_unet, start_from
 from defectseg.params import Section
 
 SHOWN = 3  # valid pictures drawn after each epoch
@@ -50,7 +51,7 @@ SHOWN = 3  # valid pictures drawn after each epoch
 class TrainParams(Section):
     """params.yaml: train."""
 
-    image_size: int = Field(ge=32, le=4096)
+    image_size: Side
     epochs: int = Field(ge=1)
     pictures_per_epoch: int | None = Field(ge=1)
     batch_size: int = Field(ge=1)
@@ -63,21 +64,21 @@ class TrainParams(Section):
     defect_fraction: float = Field(gt=0, le=1)
     patience: int = Field(ge=0)
     precision: Literal["auto", "float32", "bfloat16"]
+    compile: bool
     resume: bool
     network: NetworkParams
     loss: LossParams
     augment: AugmentParams
+    patch: PatchParams
 
-    @field_validator("image_size")
-    @classmethod
-    def _fits_the_encoder(cls, image_size: int) -> int:
-        step = 2**STAGES
-        if image_size % step:
-            near = max(step, round(image_size / step) * step)
+    @model_validator(mode="after")
+    def _patch_fits(self) -> Self:
+        if self.patch.size and self.patch.size > self.image_size:
             raise ValueError(
-                f"the encoder halves it {STAGES} times: give a multiple of {step}, such as {near}"
+                f"patch.size {self.patch.size} is more than image_size {self.image_size}: "
+                "a patch is cut out of the resized picture"
             )
-        return image_size
+        return self
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def train_unet(
     learn = _learner(_loaders(train, valid, sampler, params, device), network, params, device)
     log = EpochLog(keeper, logs.live, logs.speed, valid.some_defects(SHOWN))
     bar = Bar(progress, len(sampler), params.epochs)
-    prepare = Prepare(params.augment, sampler, seed)
+    prepare = Prepare(params.augment, params.patch, sampler, seed)
     learn.add_cbs([prepare, average, Share(), scores, keeper, log, bar])
     _fit(learn, params, progress, tensors)
     network.load_state_dict(keeper.best)
@@ -144,7 +145,10 @@ def _first_network(
     network = build_unet(params.network, classes)
     if params.start_from:
         start_from(network, Path(params.start_from))
-    return synchronized(network.to(device), device)
+    network = synchronized(network.to(device), device)
+    if params.compile:
+        network.compile()
+    return network
 
 
 def _fit(
@@ -212,6 +216,6 @@ def _memory_advice() -> Iterator[None]:
         ):
             raise
         raise TrainingError(
-            "memory ran out; lower train.batch_size first, then train.image_size or "
-            "train.network.decoder_channels"
+            "memory ran out; lower train.batch_size first, then train.patch.size, train.image_size "
+            "or train.network.decoder_channels"
         ) from error

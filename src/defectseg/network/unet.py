@@ -8,25 +8,40 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import requests
 import segmentation_models_pytorch as smp
 import timm
 import torch
 from huggingface_hub import constants
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from defectseg.errors import ModelFileError, TrainingError
-from defectseg.files import remove_leftovers, replace_atomically, write_atomically
+from defectseg.files import remove_leftovers, write_atomically
+from defectseg.network.tensors import write_tensors
 from defectseg.params import Section
 from defectseg.pixels import TEXTURE_PLANES
 
 STAGES = 5  # the encoder halves the picture five times: hence the multiple of 32
 HUB_PATIENCE = 3  # seconds
 HEAD = {"segmentation_head.0.weight", "segmentation_head.0.bias"}  # one plane a class
+
+
+def fits_the_encoder(side: int) -> int:
+    """Raises: ValueError: The side of an input is no multiple of what the encoder shrinks it by."""
+    step = 2**STAGES
+    if side % step:
+        near = max(step, round(side / step) * step)
+        raise ValueError(
+            f"the encoder halves it {STAGES} times: give a multiple of {step}, such as {near}"
+        )
+    return side
+
+
+Side = Annotated[int, Field(ge=32, le=4096), AfterValidator(fits_the_encoder)]  # pixels
 
 
 class NetworkParams(Section):
@@ -210,12 +225,10 @@ def start_from(network: torch.nn.Module, path: Path) -> None:
 
 def save_unet(network: torch.nn.Module, info: ModelInfo, weights: Path) -> None:
     """Write the weights and, beside them, the JSON of the same stem."""
-    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     beside = weights.with_suffix(".json")
     for path in (weights, beside):
         remove_leftovers(path)
-    with replace_atomically(weights) as staging:
-        save_file(state, staging)
+    write_tensors(weights, network.state_dict())
     with write_atomically(beside) as file:
         file.write(info.model_dump_json(indent=2) + "\n")
 
