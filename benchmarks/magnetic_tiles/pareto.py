@@ -19,8 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 from fold import RESULTS, count_parameters
-from protocol import open_protocol
-from run import SOURCE, WORK
+from protocol import add_places, open_protocol
 from settings import read_setting
 
 from defectseg.data.tile import TileSet
@@ -66,8 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--source", default=SOURCE, help="as of run.py")
-    parser.add_argument("--work", type=Path, default=WORK, help="default: %(default)s")
+    add_places(parser)
     parser.add_argument("--pictures", type=int, default=60, help="default: %(default)s")
     parser.add_argument("--threads", type=int, default=2, help="default: %(default)s")
     parser.add_argument("--draw", action="store_true", help="only draw what was measured before")

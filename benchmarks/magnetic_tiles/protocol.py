@@ -3,6 +3,7 @@
 folds.csv and protocol.json are committed; they name pictures and hold none of them.
 """
 
+import argparse
 import csv
 import hashlib
 import json
@@ -18,12 +19,21 @@ from defectseg.errors import DataError
 from defectseg.files import write_csv, write_json
 from defectseg.params import read_params
 
+SOURCE = "https://github.com/abin24/Magnetic-tile-defect-datasets./archive/refs/heads/master.zip"
+WORK = Path(".benchmark/magnetic_tiles")
 HERE = Path(__file__).parent
 FOLDS = HERE / "folds.csv"
 PROTOCOL = HERE / "protocol.json"
 COLUMNS = ("id", "defect_class", "surface", "fold")
 EXPOSURE = re.compile(r"exp(\d)_")
 EXPOSURES = (1, 2, 3, 4, 5, 6)  # three pictures have a seventh, 0
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """The options of every script that reads the data."""
+    add = parser.add_argument
+    add("--source", default=SOURCE, help="folder, archive or address; default: the public one")
+    add("--work", type=Path, default=WORK, help="for tiles and models; default: %(default)s")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from fastai.vision.augment import Resize
 from fastai.vision.data import ImageBlock, MaskBlock
 from fastai.vision.learner import unet_learner
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torchvision.models import resnet34
@@ -33,6 +33,7 @@ from defectseg.evaluation.metrics import interval, resample, to_number
 from defectseg.files import replace_atomically
 from defectseg.inference.engine import Output
 from defectseg.inference.operating_point import OperatingPoint
+from defectseg.network.tensors import write_tensors
 from defectseg.pixels import to_mask
 
 SIDE = 224  # px
@@ -91,9 +92,7 @@ def train(
             else:
                 learn.fit_one_cycle(recipe.epochs, recipe.learning_rate)
         weights.parent.mkdir(parents=True, exist_ok=True)
-        with replace_atomically(weights) as staging:
-            state = {name: value.contiguous() for name, value in learn.model.state_dict().items()}
-            save_file(state, staging)
+        write_tensors(weights, learn.model.state_dict())
     learn.model.load_state_dict(load_file(weights, device=str(device)))
     network: nn.Module = learn.model.eval()
     return network

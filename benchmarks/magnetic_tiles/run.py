@@ -16,15 +16,13 @@ from pathlib import Path
 from fold import Run, run_fold
 from imagenet import provide
 from pretrain import pretrain
-from protocol import EXPOSURES, Protocol, open_protocol
-from settings import read_setting, setting_names
+from protocol import EXPOSURES, Protocol, add_places, open_protocol
+from settings import add_settings, read_setting
 
 from defectseg.determinism import ComputeParams
 from defectseg.errors import DefectsegError
 from defectseg.network.training import ModelFiles
 
-SOURCE = "https://github.com/abin24/Magnetic-tile-defect-datasets./archive/refs/heads/master.zip"
-WORK = Path(".benchmark/magnetic_tiles")
 LEFT_OUT = "train without an exposure, 1 to 6, and test on it alone; several: one after the other"
 
 
@@ -55,9 +53,8 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = setting_names()
+    add_settings(parser)
     add = parser.add_argument
-    add("settings", nargs="+", choices=names, metavar="SETTING", help=", ".join(names))
     folds = list(range(5))
     add("--folds", type=int, nargs="+", default=folds, choices=folds, help="default: all five")
     add("--seeds", type=int, nargs="+", default=[0], help="default: 0")
@@ -65,8 +62,7 @@ def parse_arguments() -> argparse.Namespace:
     add(
         "--left-out", type=int, nargs="+", default=[None], choices=which, metavar="N", help=LEFT_OUT
     )
-    add("--source", default=SOURCE, help="folder, archive or address; default: the public one")
-    add("--work", type=Path, default=WORK, help="for tiles and models; default: %(default)s")
+    add_places(parser)
     add("--jobs", type=int, default=1, help="trainings at once; default: 1")
     add("--threads", type=int, default=2, help="of each training; default: 2")
     add("--device", default="auto", help="auto, cpu or cuda; default: auto")

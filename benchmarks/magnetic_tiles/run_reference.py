@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from fold import RESULTS, describe_network
-from protocol import Protocol, open_protocol
+from protocol import Protocol, add_places, open_protocol
 from reference import (
     DRAWS,
     OWN,
@@ -24,7 +24,6 @@ from reference import (
     train,
     two_classes,
 )
-from run import SOURCE, WORK
 
 from defectseg.data.tile import TileSet
 from defectseg.determinism import ComputeParams, set_up
@@ -70,8 +69,7 @@ def parse_arguments() -> argparse.Namespace:
     rate = "of the decoder; default: %(default)s, as there"
     add("--learning-rate", type=float, default=OWN.learning_rate, help=rate)
     add("--whole", action="store_true", help="train all layers from the first epoch on")
-    add("--source", default=SOURCE, help="folder, archive or address; default: the public one")
-    add("--work", type=Path, default=WORK, help="for tiles and models; default: %(default)s")
+    add_places(parser)
     add("--threads", type=int, default=2, help="default: %(default)s")
     add("--device", default="auto", help="auto, cpu or cuda; default: auto")
     return parser.parse_args()

@@ -1,5 +1,6 @@
 """settings.yaml in, the params of one setting out: params.yaml and what the setting changes."""
 
+import argparse
 import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,14 @@ def read_setting(name: str) -> Setting:
 def setting_names() -> list[str]:
     """All settings in their order."""
     return list(yaml.safe_load(SETTINGS.read_text(encoding="utf-8")))
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """The argument of every script that is told settings by name."""
+    names = setting_names()
+    parser.add_argument(
+        "settings", nargs="+", choices=names, metavar="SETTING", help=", ".join(names)
+    )
 
 
 def resolve(name: str, written: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from fold import RESULTS, Run
+from markdown_tables import JUDGED, SHOWN, insert, markdown
 from protocol import EXPOSURES
 from settings import Setting, read_setting, setting_names
 
@@ -29,18 +30,7 @@ from results import (
 
 PAGE = Path("docs/benchmark.md")
 TABLE = RESULTS / "table.json"
-START, END = "<!-- table.py: from here -->", "<!-- table.py: to here -->"
 FOLDS = 5
-SHOWN = (
-    *("iou_macro", "dice_pooled", "dice_per_image_mean", "image_auroc"),
-    *("escape_rate", "false_alarm_rate"),
-    *(f"iou_{name}" for name in CLASSES),
-)
-HEADINGS = ("macro IoU", "pooled Dice", "Dice a picture", "AUROC", "escapes", "false alarms")
-JUDGED = ("iou_macro", "dice_pooled", "image_auroc")
-WAYS = {"own": "its way", "ours": "our way"}
-REFERENCE = ("dice_pooled", "image_auroc", "escape_rate", "false_alarm_rate")
-NAMES = ("macro IoU", "pooled Dice", "AUROC")  # of `JUDGED`
 
 
 def main() -> None:
@@ -78,25 +68,39 @@ def describe(setting: Setting) -> dict[str, Any]:
         "hardware": sorted({describe_hardware(fact) for fact in facts}),
         **{part: to_json(score_setting(each), SHOWN) for part, each in tables.items()},
         "against": against(setting, tables["valid"][0]),
+        "confusion": tables["test"][0].table.confusion.sum(axis=0).astype(int).tolist(),
+        "folds": [describe_fold(tables["test"][0], fold) for fold in range(FOLDS)],
         "exposures": [
             describe_exposure(setting.name, each) for each in exposures_done(setting.name)
         ],
     }
 
 
+def describe_fold(test: FoldedTable, fold: int) -> dict[str, Any]:
+    """What a single model says of its own surfaces, and how many of them show each defect."""
+    inside = test.fold == fold
+    scores = test.scores(inside[None].astype(float))
+    shown = set(zip(test.table.defect_class[inside], np.array(test.surfaces)[inside], strict=True))
+    return {
+        "fold": fold,
+        "surfaces": {name: sum(shows == name for shows, _ in shown) for name in CLASSES},
+        **{name: to_number(scores[name][0]) for name in SHOWN},
+    }
+
+
 def exposures_done(name: str) -> list[int]:
     """The exposures that some fold was trained without."""
-    return [each for each in EXPOSURES if folds_without(name, each)]
+    return [each for each in EXPOSURES if folds_done(name, each)]
 
 
-def folds_without(name: str, exposure: int) -> list[int]:
-    """The folds that were trained without an exposure."""
-    return [fold for fold in range(FOLDS) if Run(name, fold, 0, exposure).facts.exists()]
+def folds_done(name: str, left_out: int | None = None) -> list[int]:
+    """The folds that are done with seed 0, or were trained without an exposure."""
+    return [fold for fold in range(FOLDS) if Run(name, fold, 0, left_out).facts.exists()]
 
 
 def describe_exposure(name: str, exposure: int) -> dict[str, Any]:
     """The test pictures of one exposure by models that had seen it, and by models that had not."""
-    folds = folds_without(name, exposure)
+    folds = folds_done(name, exposure)
     seen = read_table(name, 0, folds, "test", exposure=exposure)
     unseen = read_table(name, 0, folds, "test", left_out=exposure)
     scores = {"seen": score_setting([seen]), "unseen": score_setting([unseen])}
@@ -160,106 +164,6 @@ def judge(evidence: Evidence) -> dict[str, Any]:
         "high": to_number(evidence.high),
         "verdict": word if evidence.is_sure else "can't tell",
     }
-
-
-def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """The tables, line by line."""
-    yield from header("setting", "seeds", *HEADINGS)
-    for row in rows:
-        cells = [show(row["test"][name]) for name in SHOWN[:6]]
-        yield f"| {row['setting']} | {len(row['seeds'])} | {' | '.join(cells)} |"
-    yield ""
-    yield from header("setting", *CLASSES)
-    for row in rows:
-        cells = [show(row["test"][f"iou_{name}"]) for name in CLASSES]
-        yield f"| {row['setting']} | {' | '.join(cells)} |"
-    yield ""
-    yield from header("setting", "what", *(f"valid: {name}" for name in NAMES), "size", "s a fold")
-    for row in rows:
-        told = row["against"]
-        cells = [show_change(told[name]) if told else "" for name in JUDGED]
-        what = f"{row['from']}, but {row['why']}" if row["from"] else row["why"]
-        size = f"{row['parameters'] / 1e6:.2f} M"
-        yield (
-            f"| {row['setting']} | {what} | {' | '.join(cells)} | {size} | "
-            f"{row['train_seconds']:.0f} |"
-        )
-    yield from exposure_lines(rows)
-    yield from reference_lines()
-
-
-def exposure_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """What a camera setting costs that the training had not seen."""
-    if not any(row["exposures"] for row in rows):
-        return
-    columns = [f"{name}, {how}" for name in NAMES for how in ("seen", "not seen")]
-    yield ""
-    yield from header("setting", "exposure", "folds", "pictures", *columns)
-    for row in rows:
-        for told in row["exposures"]:
-            cells = []
-            for name in JUDGED:
-                cells += [show(told["seen"][name]), show_change(told["against"][name])]
-            folds = ", ".join(map(str, told["folds"]))
-            start = f"| {row['setting']} | {told['exposure']} | {folds} | {told['pictures']} | "
-            yield f"{start}{' | '.join(cells)} |"
-
-
-def reference_lines() -> Iterator[str]:
-    """The reference repository's learner, scored in its way and in ours."""
-    files = sorted((RESULTS / "reference").glob("*.json"))
-    if not files:
-        return
-    yield ""
-    yield from header(
-        "reference learner", "split", "scored", "pooled Dice", "AUROC", "escapes", "false alarms"
-    )
-    for path in files:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        recipe = told["recipe"]
-        name = f"{recipe['epochs']} epochs at {recipe['learning_rate']:g}"
-        split = told["split"] if told["split"] == "random" else f"surfaces, fold {told['split']}"
-        for way, scores in told["scores"].items():
-            cells = [show_reference(scores, key) for key in REFERENCE]
-            yield f"| {name} | {split} | {WAYS[way]} | {' | '.join(cells)} |"
-
-
-def show_reference(scores: dict[str, Any], name: str) -> str:
-    """Its own way has one score, whose interval is not named."""
-    if name not in scores:
-        return ""
-    ends = scores["interval"]
-    ends = ends.get(name, ends)
-    return show({"value": scores[name], **ends, "deviation": None})
-
-
-def header(*names: str) -> Iterator[str]:
-    """The first two lines of a table."""
-    yield f"| {' | '.join(names)} |"
-    yield f"|{'---|' * len(names)}"
-
-
-def show(score: dict[str, Any]) -> str:
-    """Such as `0.512 (0.401 – 0.607)`, between the seeds ± their deviation."""
-    if score["value"] is None:
-        return "undefined"
-    spread = "" if score["deviation"] is None else f" ± {score['deviation']:.3f}"
-    return f"{score['value']:.3f}{spread} ({score['low']:.3f} – {score['high']:.3f})"
-
-
-def show_change(told: dict[str, Any]) -> str:
-    """Such as `+0.041 (+0.010 – +0.071): better`."""
-    if told["low"] is None:
-        return str(told["verdict"])
-    spread = f"{told['low']:+.3f} – {told['high']:+.3f}"
-    return f"{told['difference']:+.3f} ({spread}): {told['verdict']}"
-
-
-def insert(page: str, text: str) -> str:
-    """The page with another text between the marks."""
-    before, _, rest = page.partition(START)
-    _, _, after = rest.partition(END)
-    return f"{before}{START}\n{text}\n{END}{after}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,151 @@
+"""What results/table.json says in, the tables of docs/benchmark.md out."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fold import RESULTS
+
+from defectseg.data.tile import CLEAN
+from results import CLASSES
+
+START, END = "<!-- table.py: from here -->", "<!-- table.py: to here -->"
+SHOWN = (
+    *("iou_macro", "dice_pooled", "dice_per_image_mean", "image_auroc"),
+    *("escape_rate", "false_alarm_rate"),
+    *(f"iou_{name}" for name in CLASSES),
+)
+JUDGED = ("iou_macro", "dice_pooled", "image_auroc")
+HEADINGS = ("macro IoU", "pooled Dice", "Dice a picture", "AUROC", "escapes", "false alarms")
+WAYS = {"own": "its way", "ours": "our way"}
+REFERENCE = ("dice_pooled", "image_auroc", "escape_rate", "false_alarm_rate")
+NAMES = ("macro IoU", "pooled Dice", "AUROC")  # of `JUDGED`
+
+
+def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """The tables, line by line."""
+    yield from header("setting", "seeds", *HEADINGS)
+    for row in rows:
+        cells = [show(row["test"][name]) for name in SHOWN[:6]]
+        yield f"| {row['setting']} | {len(row['seeds'])} | {' | '.join(cells)} |"
+    yield ""
+    yield from header("setting", *CLASSES)
+    for row in rows:
+        cells = [show(row["test"][f"iou_{name}"]) for name in CLASSES]
+        yield f"| {row['setting']} | {' | '.join(cells)} |"
+    yield ""
+    yield from header("setting", "what", *(f"valid: {name}" for name in NAMES), "size", "s a fold")
+    for row in rows:
+        told = row["against"]
+        cells = [show_change(told[name]) if told else "" for name in JUDGED]
+        what = f"{row['from']}, but {row['why']}" if row["from"] else row["why"]
+        size = f"{row['parameters'] / 1e6:.2f} M"
+        yield (
+            f"| {row['setting']} | {what} | {' | '.join(cells)} | {size} | "
+            f"{row['train_seconds']:.0f} |"
+        )
+    best = max(rows, key=lambda row: float(row["valid"]["iou_macro"]["value"]))
+    yield from fold_lines(best)
+    yield from confusion_lines(best)
+    yield from exposure_lines(rows)
+    yield from reference_lines()
+
+
+def fold_lines(row: dict[str, Any]) -> Iterator[str]:
+    """The folds of a setting one by one."""
+    yield ""
+    yield from header(f"{row['setting']}, fold", *NAMES, *CLASSES)
+    for told in row["folds"]:
+        scores = [show_number(told[name]) for name in JUDGED]
+        found = [
+            f"{show_number(told[f'iou_{name}'])} of {told['surfaces'][name]}" for name in CLASSES
+        ]
+        yield f"| {told['fold']} | {' | '.join([*scores, *found])} |"
+
+
+def confusion_lines(row: dict[str, Any]) -> Iterator[str]:
+    """What the pixels of each class are taken for."""
+    yield ""
+    yield from header(f"{row['setting']}, true", *(f"said {name}" for name in (CLEAN, *CLASSES)))
+    for name, counts in zip((CLEAN, *CLASSES), row["confusion"], strict=True):
+        shares = [f"{100 * count / max(1, sum(counts)):.1f} %" for count in counts]
+        yield f"| {name} | {' | '.join(shares)} |"
+
+
+def show_number(value: float | None) -> str:
+    """Such as `0.512`."""
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def exposure_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """What a camera setting costs that the training had not seen."""
+    if not any(row["exposures"] for row in rows):
+        return
+    columns = [f"{name}, {how}" for name in NAMES for how in ("seen", "not seen")]
+    yield ""
+    yield from header("setting", "exposure", "folds", "pictures", *columns)
+    for row in rows:
+        for told in row["exposures"]:
+            cells = []
+            for name in JUDGED:
+                cells += [show(told["seen"][name]), show_change(told["against"][name])]
+            folds = ", ".join(map(str, told["folds"]))
+            start = f"| {row['setting']} | {told['exposure']} | {folds} | {told['pictures']} | "
+            yield f"{start}{' | '.join(cells)} |"
+
+
+def reference_lines() -> Iterator[str]:
+    """The reference repository's learner, scored in its way and in ours."""
+    files = sorted((RESULTS / "reference").glob("*.json"))
+    if not files:
+        return
+    yield ""
+    yield from header(
+        "reference learner", "split", "scored", "pooled Dice", "AUROC", "escapes", "false alarms"
+    )
+    for path in files:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        recipe = told["recipe"]
+        name = f"{recipe['epochs']} epochs at {recipe['learning_rate']:g}"
+        split = told["split"] if told["split"] == "random" else f"surfaces, fold {told['split']}"
+        for way, scores in told["scores"].items():
+            cells = [show_reference(scores, key) for key in REFERENCE]
+            yield f"| {name} | {split} | {WAYS[way]} | {' | '.join(cells)} |"
+
+
+def show_reference(scores: dict[str, Any], name: str) -> str:
+    """Its own way has one score, whose interval is not named."""
+    if name not in scores:
+        return ""
+    ends = scores["interval"]
+    ends = ends.get(name, ends)
+    return show({"value": scores[name], **ends, "deviation": None})
+
+
+def header(*names: str) -> Iterator[str]:
+    """The first two lines of a table."""
+    yield f"| {' | '.join(names)} |"
+    yield f"|{'---|' * len(names)}"
+
+
+def show(score: dict[str, Any]) -> str:
+    """Such as `0.512 (0.401 – 0.607)`, between the seeds ± their deviation."""
+    if score["value"] is None:
+        return "undefined"
+    spread = "" if score["deviation"] is None else f" ± {score['deviation']:.3f}"
+    return f"{show_number(score['value'])}{spread} ({score['low']:.3f} – {score['high']:.3f})"
+
+
+def show_change(told: dict[str, Any]) -> str:
+    """Such as `+0.041 (+0.010 – +0.071): better`."""
+    if told["low"] is None:
+        return str(told["verdict"])
+    spread = f"{told['low']:+.3f} – {told['high']:+.3f}"
+    return f"{told['difference']:+.3f} ({spread}): {told['verdict']}"
+
+
+def insert(page: str, text: str) -> str:
+    """The page with another text between the marks."""
+    before, _, rest = page.partition(START)
+    _, _, after = rest.partition(END)
+    return f"{before}{START}\n{text}\n{END}{after}"
