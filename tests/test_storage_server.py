@@ -5,15 +5,18 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from defectseg.errors import StorageError
-from defectseg.storage import server
+from defectseg.storage import request, server
 from defectseg.storage.folder import StorageFolder, is_locked, make_folder
 from defectseg.storage.keys import Keys, keep_keys, read_keys
 from defectseg.storage.request import ask_s3, endpoint_of, is_healthy, make_bucket
@@ -72,6 +75,24 @@ def test_a_server_that_takes_any_keys_is_not_healthy(place: StorageFolder):
         wait_until(lambda: ask_s3(port, keys, "GET", "/") == 200)
         assert not is_healthy(port, keys)
         open_to_all.kill()
+
+
+def test_a_bucket_that_others_make_at_the_same_time_is_there(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+):
+    clients = 3
+    all_looked = threading.Barrier(clients)
+
+    def look_together(port: int, keys: Keys, method: str, path: str) -> int | None:
+        status = ask_s3(port, keys, method, path)
+        if status == 404:
+            all_looked.wait(timeout=10)
+        return status
+
+    monkeypatch.setattr(request, "ask_s3", look_together)
+    make = partial(make_bucket, running.record.port, running.keys)
+    with ThreadPoolExecutor(clients) as pool:
+        assert list(pool.map(make, ["shared"] * clients)) == [True] * clients
 
 
 def test_a_server_listens_on_this_machine_only(running: Running):
