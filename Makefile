@@ -139,7 +139,7 @@ serve: model .venv-service/installed ## serve models/unet.onnx at http://127.0.0
 	@exec .venv-service/bin/defectseg serve
 
 test: .venv/tools ## every test
-	pytest
+	pytest --durations=20 --durations-min=20
 
 check: .venv/tools ## lint, format and types: what CI runs
 	ruff check

@@ -95,19 +95,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def measure(arguments: argparse.Namespace, device: torch.device) -> list[Contender]:
     """Let each contender train, one after the other, as often as asked, and once in parts."""
-    setting = {
-        "image_size": arguments.image_size,
-        "batch_size": arguments.batch_size,
-        "pictures_per_epoch": None,
-        "epochs": 1,
-        "resume": False,
-    }
-    params = read_params("train", TrainParams).model_copy(update=setting)
     with tempfile.TemporaryDirectory(prefix="defectseg-benchmark-") as name:
-        say("drawing and decoding pictures")
-        with silence():
-            tiles = write_tiles(Path(name), arguments)
-            contenders = line_up(tiles, params, Path(name), device, arguments.compile)
+        contenders = prepare(arguments, Path(name), device)
         for repetition in range(1, 1 + arguments.repetitions):
             for contender in contenders:
                 steps = train(contender, f"repetition {repetition}", Marks(waits=False))
@@ -116,6 +105,21 @@ def measure(arguments: argparse.Namespace, device: torch.device) -> list[Contend
             steps = train(contender, "parts of a step", Marks(waits=True))
             contender.parts.update(shares(steps))
     return contenders
+
+
+def prepare(arguments: argparse.Namespace, folder: Path, device: torch.device) -> list[Contender]:
+    """All contenders, each ready to train one epoch of so many batches as are counted."""
+    say("drawing and decoding pictures")
+    setting = {
+        "image_size": arguments.image_size,
+        "batch_size": arguments.batch_size,
+        "pictures_per_epoch": None,
+        "epochs": 1,
+        "resume": False,
+    }
+    params = read_params("train", TrainParams).model_copy(update=setting)
+    with silence():
+        return line_up(write_tiles(folder, arguments), params, folder, device, arguments.compile)
 
 
 def train(contender: Contender, what: str, marks: Marks) -> list[dict[str, float]]:

@@ -26,7 +26,7 @@ from reach import (
 # Lower layers first: a module may import its own package and what lies in layers before it.
 LAYERS = (
     {"errors"},
-    {"guard", "machine"},
+    {"guard", "heap", "machine"},
     {"confusion", "files", "overlay", "params", "provenance", "requirement", "stage"},
     {"determinism", "packages", "run_record"},
     {"data"},

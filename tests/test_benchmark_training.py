@@ -20,6 +20,8 @@ from conftest import looks_at_the_clock
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import heap  # noqa: E402
+from children import Child  # noqa: E402
 from gflop import count_gflop  # noqa: E402
 from step_parts import PARTS, Marks, timed  # noqa: E402
 
@@ -70,6 +72,22 @@ def test_each_part_of_a_step_has_its_own_seconds():
 def test_the_arithmetic_of_a_convolution_is_counted(groups: int, products: float):
     network = torch.nn.Conv2d(2, 6, 3, padding=1, groups=groups)
     assert count_gflop(network, 2, 32) == pytest.approx(2 * 9 * products * 32**2 / 1e9)
+
+
+def test_ways_to_keep_memory_are_compared_turn_by_turn():
+    def child(*seconds: float, peak: float) -> Child:
+        return Child(seconds=9.0, peak_mib=peak, output=f"a word of warning\n{[*seconds]}\n")
+
+    told = heap.describe(
+        96,
+        [
+            {heap.GIVEN_BACK: child(2, 3, 4, peak=100), heap.KEPT: child(2, 2, 9, peak=120)},
+            {heap.GIVEN_BACK: child(6, 6, 6, peak=110), heap.KEPT: child(2, 2, 2, peak=119)},
+        ],
+    )
+    assert (told["times"], told["lowest"], told["highest"]) == (2.25, 1.5, 3.0)
+    assert told["seconds_a_step"] == {heap.GIVEN_BACK: 4.5, heap.KEPT: 2}
+    assert told["peak_mib"] == {heap.GIVEN_BACK: 110, heap.KEPT: 120}
 
 
 @pytest.mark.slow

@@ -89,11 +89,11 @@ def test_a_band_takes_in_as_many_clean_pictures_as_it_may(tmp_path: Path):
     assert point.review == pytest.approx(0.25)
 
 
-def test_half_of_a_small_true_region_is_the_most_that_a_minimal_area_may_be(tmp_path: Path):
+def test_half_of_a_small_true_defect_is_the_most_that_a_minimal_area_may_be(tmp_path: Path):
     answers = [
-        Answer(f"d{n}", "crack", f"s{n}", truth="1" * n + "." * (12 - n), said="." * 12)
+        Answer(f"d{n}", "crack", f"s{n}", truth="1" * n + "." * (12 - n) + ".1", said="." * 14)
         for n in (4, 8, 12)
-    ]
+    ]  # each with a speck, which is not what its picture is rejected for
     _, largest = count_valid(ColourEngine(), valid_part(tmp_path, answers), 3)
     assert largest == (2, 1)  # the 10th percentile of 4, 8 and 12 is 4.8
 
@@ -106,6 +106,11 @@ def test_every_picture_has_a_score_for_each_class_and_area(tmp_path: Path):
     )
     assert not scored.scores[:, 1].any()
     assert scored.is_defect.tolist() == [False, False, True, True]
+
+
+def test_large_defects_may_have_a_large_minimal_area(tmp_path: Path):
+    scored = score_valid(ColourEngine(), valid_part(tmp_path), 3, (0.5, 0.5), (40_000, 1))
+    assert scored.candidates[-1] == 32_768
 
 
 def test_the_areas_of_several_classes_are_chosen_together():

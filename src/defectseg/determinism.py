@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 
 from defectseg.errors import ParamsError
+from defectseg.heap import keep_heap
 from defectseg.params import Section
 
 
@@ -22,7 +23,7 @@ class ComputeParams(Section):
 
 
 def set_up(params: ComputeParams) -> torch.device:
-    """Make the process repeat itself, and choose its device.
+    """Make the process repeat itself, keep its memory for the next step, and choose its device.
 
     Raises:
         ParamsError: The device is not there.
@@ -40,6 +41,7 @@ def set_up(params: ComputeParams) -> torch.device:
     # Filling new tensors costs a sixth of the training; nothing here reads what it did not write.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
+    keep_heap()
     return device
 
 

@@ -19,8 +19,8 @@ from defectseg.inference.engine import Engine
 from defectseg.inference.operating_point import ClassPoint, OperatingPoint
 from defectseg.inference.predictor import defect_probability, likeliest_kind
 
-AREAS = 12  # candidates of a minimal area: 1, 2, 4, … 2048 px
-SMALL = 10  # percentile of a class's true regions: a minimal area is at most half of that one
+AREAS = 17  # candidates of a minimal area: 1, 2, 4, … 65 536 px
+SMALL = 10  # percentile of a class's true defects: a minimal area is at most half of that one
 ROUNDS = 3  # of trying the candidates of one class after the other
 
 Float = npt.NDArray[np.float64]
@@ -69,7 +69,11 @@ def choose_operating_point(
 def count_valid(
     engine: Engine, valid: TileSet, channels: int
 ) -> tuple[PixelCounts, tuple[int, ...]]:
-    """The pixels by probability, and half the size of each class's small true regions, px."""
+    """The pixels by probability, and half the size of each class's small true defects, px.
+
+    Of a picture the largest region of a class counts: it is what rejects it. Masks have specks
+    beside large defects, which would leave such a class without a minimal area.
+    """
     classes = len(valid.classes)
     pixels = PixelCounts(classes)
     areas: list[list[int]] = [[] for _ in range(classes)]
@@ -80,7 +84,7 @@ def count_valid(
         pixels.add(defect, likeliest_kind(probability), true_mask)
         for index in np.unique(true_mask[true_mask > 0]):
             regions = find_regions(true_mask == index, defect, 1)
-            areas[index - 1] += [int(region.inside.sum()) for region in regions]
+            areas[index - 1].append(max(int(region.inside.sum()) for region in regions))
     half = (np.percentile(each, SMALL) / 2 if each else 1 for each in areas)
     return pixels, tuple(max(1, int(area)) for area in half)
 

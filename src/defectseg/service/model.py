@@ -6,10 +6,10 @@ from pathlib import Path
 from threading import Lock
 
 from defectseg.errors import DefectsegError, ModelFileError
+from defectseg.heap import trim_heap
 from defectseg.inference.model_facts import ModelFacts
 from defectseg.inference.onnx_engine import OnnxEngine, read_model
 from defectseg.service.file_mark import FileMark, mark_file
-from defectseg.service.heap import trim_heap
 from defectseg.service.model_hash import check_hash, promise_path
 from defectseg.service.settings import Settings
 from defectseg.service.threads_plan import plan_threads
