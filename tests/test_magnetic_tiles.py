@@ -249,7 +249,8 @@ def test_the_table_judges_a_setting_by_the_valid_parts(
     read: Callable[..., results.FoldedTable], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(table, "FOLDS", 3)
-    shown = (*markdown_tables.SHOWN[:6], *(f"iou_{name}" for name in CLASSES))
+    each = [f"{score}_{name}" for score in ("iou", "escape_rate") for name in CLASSES]
+    shown = (*markdown_tables.SHOWN[:6], *each)
     for module in (table, markdown_tables):
         monkeypatch.setattr(module, "SHOWN", shown)
         monkeypatch.setattr(module, "CLASSES", CLASSES)
@@ -277,6 +278,11 @@ def test_the_table_judges_a_setting_by_the_valid_parts(
     whole = read(best["setting"], 0, range(3), "test").table.confusion.sum(axis=0)
     taken = " | ".join(f"{100 * count / whole[1].sum():.1f} %" for count in whole[1])
     assert f"| {CLASSES[0]} | {taken} |" in page
+    accepted = markdown_tables.show(best["test"][f"escape_rate_{CLASSES[-1]}"])
+    after = page[page.index("| setting, escapes |") :].splitlines()
+    assert next(line for line in after if line.startswith(f"| {best['setting']} |")).endswith(
+        f" | {accepted} |"
+    )
     assert "stale" not in page
     assert page.startswith("a\n") and page.endswith("\nb")
 

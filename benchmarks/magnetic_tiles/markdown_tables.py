@@ -14,6 +14,7 @@ SHOWN = (
     *("iou_macro", "dice_pooled", "dice_per_image_mean", "image_auroc"),
     *("escape_rate", "false_alarm_rate"),
     *(f"iou_{name}" for name in CLASSES),
+    *(f"escape_rate_{name}" for name in CLASSES),
 )
 JUDGED = ("iou_macro", "dice_pooled", "image_auroc")
 HEADINGS = ("macro IoU", "pooled Dice", "Dice a picture", "AUROC", "escapes", "false alarms")
@@ -28,11 +29,8 @@ def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     for row in rows:
         cells = [show(row["test"][name]) for name in SHOWN[:6]]
         yield f"| {row['setting']} | {len(row['seeds'])} | {' | '.join(cells)} |"
-    yield ""
-    yield from header("setting", *CLASSES)
-    for row in rows:
-        cells = [show(row["test"][f"iou_{name}"]) for name in CLASSES]
-        yield f"| {row['setting']} | {' | '.join(cells)} |"
+    yield from class_lines(rows, "IoU", "iou")
+    yield from class_lines(rows, "escapes", "escape_rate")
     yield ""
     yield from header("setting", "what", *(f"valid: {name}" for name in NAMES), "size", "s a fold")
     for row in rows:
@@ -49,6 +47,15 @@ def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield from confusion_lines(best)
     yield from exposure_lines(rows)
     yield from reference_lines()
+
+
+def class_lines(rows: Sequence[dict[str, Any]], what: str, score: str) -> Iterator[str]:
+    """One score of each class."""
+    yield ""
+    yield from header(f"setting, {what}", *CLASSES)
+    for row in rows:
+        cells = [show(row["test"][f"{score}_{name}"]) for name in CLASSES]
+        yield f"| {row['setting']} | {' | '.join(cells)} |"
 
 
 def fold_lines(row: dict[str, Any]) -> Iterator[str]:
