@@ -31,7 +31,7 @@ if ran_in_processes(Path(__file__), int(Path("processes").read_text())):
     sys.exit()
 tiles = read_tiles(Path("tiles"))
 parts = {tile.id: "valid" if tile.id >= "t24" else "train" for tile in tiles.tiles}
-params = train_params(batch_size=8, pictures_per_epoch=48, epochs=4, learning_rate=0.005)
+params = train_params(batch_size=16, pictures_per_epoch=96, epochs=4, learning_rate=0.005)
 device = set_up(ComputeParams(seed=0, threads=1, device="cpu"))
 with open_logs(Path("logs"), Path("speed"), Path("checkpoint")) as logs:
     files = ModelFiles(Path("unet.safetensors"), Path("unet.run.json"))
@@ -68,10 +68,10 @@ def losses(folder: Path, name: str) -> list[float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "near"), [("train_loss", 0.08), ("valid_loss", 0.03)])
+@pytest.mark.parametrize(("name", "near"), [("train_loss", 0.04), ("valid_loss", 0.05)])
 def test_two_processes_have_the_loss_curve_of_one(trained: dict[int, Path], name: str, near: float):
-    # Batch norm and Dice see half a batch each, so the curves are close and not the same. Without
-    # the averaged gradients the valid loss is 6 % off.
+    # Batch norm and Dice see half a batch each, so the curves are close and not the same: at most
+    # 2 and 3 % apart. Without the averaged gradients they are 5 and 8 %.
     one, two = (losses(trained[processes], name) for processes in (1, 2))
     assert len(one) == len(two) == 4
     assert two == pytest.approx(one, rel=near)
