@@ -1,6 +1,6 @@
 """What it is worth to keep freed memory: steps/s of a training with `keep_heap` and without.
 
-The two take turns, each training in a process of its own: prints a table, writes JSON.
+The two take turns, each training in a process of its own: prints a line a size, writes JSON.
 """
 
 import argparse

@@ -10,24 +10,30 @@ from defectseg.data.tile import CLEAN
 from results import CLASSES
 
 START, END = "<!-- table.py: from here -->", "<!-- table.py: to here -->"
+OVERALL = {
+    "iou_macro": "macro IoU",
+    "dice_pooled": "pooled Dice",
+    "dice_per_image_mean": "Dice a picture",
+    "image_auroc": "AUROC",
+    "escape_rate": "escapes",
+    "false_alarm_rate": "false alarms",
+}
 SHOWN = (
-    *("iou_macro", "dice_pooled", "dice_per_image_mean", "image_auroc"),
-    *("escape_rate", "false_alarm_rate"),
+    *OVERALL,
     *(f"iou_{name}" for name in CLASSES),
     *(f"escape_rate_{name}" for name in CLASSES),
 )
 JUDGED = ("iou_macro", "dice_pooled", "image_auroc")
-HEADINGS = ("macro IoU", "pooled Dice", "Dice a picture", "AUROC", "escapes", "false alarms")
 WAYS = {"own": "its way", "ours": "our way"}
 REFERENCE = ("dice_pooled", "image_auroc", "escape_rate", "false_alarm_rate")
-NAMES = ("macro IoU", "pooled Dice", "AUROC")  # of `JUDGED`
+NAMES = tuple(OVERALL[name] for name in JUDGED)
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """The tables, line by line."""
-    yield from header("setting", "seeds", *HEADINGS)
+    yield from header("setting", "seeds", *OVERALL.values())
     for row in rows:
-        cells = [show(row["test"][name]) for name in SHOWN[:6]]
+        cells = [show(row["test"][name]) for name in OVERALL]
         yield f"| {row['setting']} | {len(row['seeds'])} | {' | '.join(cells)} |"
     yield from class_lines(rows, "IoU", "iou")
     yield from class_lines(rows, "escapes", "escape_rate")
@@ -108,7 +114,7 @@ def reference_lines() -> Iterator[str]:
         return
     yield ""
     yield from header(
-        "reference learner", "split", "scored", "pooled Dice", "AUROC", "escapes", "false alarms"
+        "reference learner", "split", "scored", *(OVERALL[name] for name in REFERENCE)
     )
     for path in files:
         told = json.loads(path.read_text(encoding="utf-8"))
