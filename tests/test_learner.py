@@ -270,24 +270,25 @@ def test_the_network_has_the_weights_of_its_best_epoch(
     scores = [epoch["valid_iou_macro"] for epoch in trained.progress.history]
     best = trained.progress.best_epoch
     assert best == int(np.argmax(scores))
-    assert scores[best] > scores[-1]
+    assert scores[best] > 1.02 * scores[-1]
     confusion = judge(trained.network, tiles.only(VALID))
-    assert float(iou_macro(confusion)) == pytest.approx(scores[best])
+    assert float(iou_macro(confusion)) == pytest.approx(scores[best], rel=1e-3)
     for name, value in iou_by_class(confusion, CLASSES).items():
         logged = trained.progress.history[best][f"valid_{name}"]
-        assert np.nan_to_num(value) == pytest.approx(logged)
+        assert np.nan_to_num(value) == pytest.approx(logged, rel=1e-3)
 
 
 def judge(network: torch.nn.Module, valid: TileSet) -> Any:
-    """Count the confusion (M, M) of a network at its own size, one picture at a time."""
+    """Count the confusion (M, M) of a network at its own size, all pictures at once.
+
+    The training looks at them in one batch as well: other batches have other last digits.
+    """
     decoded = decode_tiles(valid, 64, 1, "judge")
-    confusion = np.zeros((3, 3), dtype=np.int64)
-    for picture, true_mask in zip(decoded.pictures, decoded.masks, strict=True):
-        image = picture[None].permute(0, 3, 1, 2).float() / 255.0
-        with torch.inference_mode():
-            pred_mask = network(standardize(image))[0].argmax(0).numpy()
-        confusion += count_pixels(pred_mask, true_mask.numpy(), len(CLASSES))
-    return confusion
+    images = torch.stack(list(decoded.pictures)).permute(0, 3, 1, 2).float() / 255.0
+    with torch.inference_mode():
+        pred_masks = network(standardize(images)).argmax(1).numpy()
+    masks = torch.stack(list(decoded.masks)).numpy()
+    return count_pixels(pred_masks, masks, len(CLASSES))
 
 
 def test_the_average_is_what_is_judged_and_not_what_is_trained(train: Callable[..., Trained]):
