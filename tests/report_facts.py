@@ -113,7 +113,7 @@ def make_point(**changes: Any) -> OperatingPoint:
     """An operating point with a band for review, with some of it changed."""
     plain = {
         "classes": (
-            ClassPoint(defect_class="crack", threshold=0.35, min_area=12),
+            ClassPoint(defect_class="crack", threshold=0.35, min_area=12, odds_ratio=9),
             ClassPoint(defect_class="blowhole", threshold=0.6, min_area=4),
         ),
         "temperature": 1.4,

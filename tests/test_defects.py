@@ -28,11 +28,14 @@ def at(
     reject: float = 0.9,
     thresholds: tuple[float, ...] = (0.5, 0.5),
     areas: tuple[int, ...] = (1, 1),
+    odds_ratios: tuple[float, ...] = (1.0, 1.0),
 ) -> OperatingPoint:
     """An operating point of two classes."""
-    each = zip(("crack", "blowhole"), thresholds, areas, strict=True)
+    each = zip(("crack", "blowhole"), thresholds, areas, odds_ratios, strict=True)
     return OperatingPoint(
-        classes=tuple(ClassPoint(defect_class=n, threshold=t, min_area=a) for n, t, a in each),
+        classes=tuple(
+            ClassPoint(defect_class=n, threshold=t, min_area=a, odds_ratio=o) for n, t, a, o in each
+        ),
         temperature=1.0,
         review=review,
         reject=reject,
@@ -248,7 +251,7 @@ def test_the_mask_that_came_is_left_as_it_was():
 def test_regions_of_a_mask_keep_their_own_pixels_where_their_boxes_overlap():
     regions = list(find_regions(mask("#### ...# ##.#") > 0, tenths("5678 1119 43.9"), 1))
     assert [int(region.inside.sum()) for region in regions] == [6, 2]
-    assert [region.score for region in regions] == pytest.approx([0.9, 0.4])
+    assert [region.probability for region in regions] == pytest.approx([0.9, 0.4])
     assert regions[1].place == (slice(2, 3), slice(0, 2))
 
 
@@ -273,3 +276,17 @@ def test_defects_and_their_mask_agree_whatever_the_picture(grid: Mask, data: st.
         assert one.area_px >= point.classes[number].min_area
         assert x1 < one.centroid[0] < x2
         assert y1 < one.centroid[1] < y2
+
+
+def test_a_faint_region_of_a_class_that_is_seldom_sure_is_a_defect_and_one_of_another_is_none():
+    point = at(thresholds=(0.1, 0.6), odds_ratios=(9.0, 1.0))
+    defects, kept = drawn("1..1", point, kind="1112")
+    assert [(one.defect_class, one.box) for one in defects] == [("crack", (0, 0, 1, 1))]
+    assert defects[0].score == pytest.approx(0.5)  # odds of 9 × 0.1 / 0.9
+    assert kept.tolist() == [[1, 0, 0, 0]]
+
+
+def test_below_its_threshold_a_class_is_looked_for_at_the_levels_that_score_enough():
+    point = at(thresholds=(0.6, 0.6), odds_ratios=(9.0, 1.0))
+    assert [one.score for one in drawn("2", point)[0]] == pytest.approx([9 / 13])  # 9 × 0.2 / 0.8
+    assert not drawn("2", point, kind="2")[0]

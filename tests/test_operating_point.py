@@ -9,18 +9,21 @@ import pytest
 from answers import Answer, ColourEngine, write_answers
 from defectseg.data.tile import CLEAN, TileSet
 from defectseg.evaluation.operating_point import (
-    ValidScores,
+    RegionRule,
     choose_areas,
     choose_operating_point,
-    count_valid,
-    score_valid,
-    scores_with,
+    fit_regions,
+    held_out_scores,
+    promise,
+    score_pictures,
 )
-from defectseg.evaluation.rule import Costs, RuleParams
+from defectseg.evaluation.rule import Costs, RuleParams, choose_reject
 from defectseg.evaluation.scored import score_part
-from defectseg.inference.operating_point import OperatingPoint
+from defectseg.evaluation.valid_scores import ValidScores, count_valid, score_valid
+from defectseg.inference.operating_point import OperatingPoint, to_score
 
 EQUAL = RuleParams(costs=Costs(escape=1, false_alarm=1))
+NO_ALARM = RuleParams(max_false_alarm_rate=0.0)
 LONG = "11111111"
 SPECK = "1......."
 NOTHING = "........"
@@ -37,15 +40,16 @@ def valid_part(folder: Path, answers: Sequence[Answer] = ANSWERS) -> TileSet:
 
 
 def choose(valid: TileSet, rule: RuleParams, temperature: float = 1.0) -> OperatingPoint:
-    return choose_operating_point(ColourEngine(), valid, 3, rule, temperature)
+    return choose_operating_point(ColourEngine(), valid, 3, rule, temperature).point
 
 
 def table(*scores: Sequence[Sequence[float]], defects: str, largest: Sequence[int]) -> ValidScores:
-    """Scores (n, K, A) of candidates 1, 2, 4, …; `#` is a picture with a defect."""
+    """Scores (n, K, A) of candidates 1, 2, 4, …; `#` is a picture with a defect, each a surface."""
     array = np.array(scores, dtype=float)
     candidates = tuple(2**step for step in range(array.shape[2]))
     is_defect = np.array([mark == "#" for mark in defects])
-    return ValidScores(array, is_defect, candidates, tuple(largest))
+    surfaces = np.array([f"s{number}" for number in range(len(defects))])
+    return ValidScores(array, is_defect, surfaces, candidates, tuple(largest))
 
 
 def test_a_minimal_area_makes_a_sure_speck_count_for_nothing(tmp_path: Path):
@@ -123,24 +127,79 @@ def test_the_areas_of_several_classes_are_chosen_together():
         defects="..##",
         largest=(2, 2),
     )
-    areas, reject = choose_areas(scores, EQUAL)
-    assert areas == [1, 1]
-    assert reject == pytest.approx(0.35)
+    assert choose_areas(scores, EQUAL) == (1, 1)
 
 
 def test_an_area_above_the_largest_of_its_class_is_not_tried():
     scores = table([[0.9, 0.1]], [[0.7, 0.7]], defects=".#", largest=(1,))
-    assert choose_areas(scores, EQUAL)[0] == [0]
+    assert choose_areas(scores, EQUAL) == (0,)
 
 
 def test_of_equal_areas_the_smaller_is_taken():
     scores = table([[0.1, 0.1, 0.1]], [[0.7, 0.7, 0.7]], defects=".#", largest=(4,))
-    assert choose_areas(scores, EQUAL)[0] == [0]
+    assert choose_areas(scores, EQUAL) == (0,)
 
 
 def test_a_picture_is_as_bad_as_its_worst_class():
     scores = table([[0.2], [0.8]], [[0.5], [0.1]], defects="##", largest=(1, 1))
-    assert scores_with(scores, [0, 0]).tolist() == [0.8, 0.5]
+    assert score_pictures(scores, RegionRule((0, 0), (1.0, 1.0))).tolist() == [0.8, 0.5]
+    # odds of 4 × 0.2 / 0.8 = 1 and 0.8 / 0.2 / 16 = 0.25
+    assert score_pictures(scores, RegionRule((0, 0), (4.0, 1 / 16)))[0] == pytest.approx(0.5)
+
+
+def test_on_its_scale_two_clean_pictures_of_a_hundred_score_half_in_each_class():
+    draw = np.random.default_rng(0)
+    clean = draw.beta([2, 6], [3, 1], (100, 2))
+    scores = table(*clean[..., None], [[0.9], [0.9]], defects="." * 100 + "#", largest=(1, 1))
+    regions = fit_regions(scores, NO_ALARM, is_scaled=True)
+    assert regions.odds_ratios[0] > 10 * regions.odds_ratios[1]  # it is surer of the second
+    on_scale = to_score(clean, np.array(regions.odds_ratios))
+    assert (on_scale >= 0.5).sum(axis=0).tolist() == [2, 2]
+
+
+def test_one_level_finds_what_is_less_sure_because_of_its_class():
+    rows = [[[0.1], [0.9]]] * 10 + [[[0.3], [0.0]]] * 5 + [[[0.0], [0.97]]] * 5
+    scores = table(*rows, defects="." * 10 + "#" * 10, largest=(1, 1))
+    escapes = []
+    for is_scaled in (False, True):
+        each = score_pictures(scores, fit_regions(scores, NO_ALARM, is_scaled))
+        reject, _ = choose_reject(each, scores.is_defect, NO_ALARM)
+        escapes.append((each < reject)[10:].sum())
+    assert escapes == [5, 0]
+
+
+@pytest.mark.parametrize(("clean", "odds_ratios"), [(49, (1.0, 1.0)), (50, (49.0, 49.0))])
+def test_a_class_that_no_clean_picture_shows_is_surest_if_there_are_enough(
+    tmp_path: Path, clean: int, odds_ratios: tuple[float, float]
+):
+    answers = [Answer(f"c{n}", CLEAN, f"s{n}", NOTHING, NOTHING) for n in range(clean)]
+    point = choose(valid_part(tmp_path, [*answers, ANSWERS[0]]), EQUAL)
+    assert [each.odds_ratio for each in point.classes] == pytest.approx(odds_ratios)
+
+
+def test_a_picture_is_held_out_of_the_choice_that_scores_it():
+    speck, nothing, defect = [[0.9, 0.1]], [[0.1, 0.1]], [[0.7, 0.7]]
+    rows = [speck] + [nothing] * 4 + [defect] * 5
+    scores = table(*rows, defects="." * 5 + "#" * 5, largest=(2,))
+    regions = fit_regions(scores, EQUAL, is_scaled=False)
+    assert regions.areas == (1,)
+    fitted = score_pictures(scores, regions)
+    held_out = held_out_scores(scores, EQUAL, is_scaled=False)
+    assert fitted[0] < fitted[5:].min()
+    assert held_out[0] > held_out[5:].max()  # nothing else asks for two pixels
+    few = table(*rows[:-1], defects="." * 5 + "#" * 4, largest=(2,))
+    own = score_pictures(few, fit_regions(few, EQUAL, is_scaled=False))
+    assert held_out_scores(few, EQUAL, is_scaled=False).tolist() == own.tolist()
+
+
+def test_what_is_promised_is_the_share_on_either_side_of_both_levels():
+    scores = np.array([0.1, 0.5, 0.9, 0.2, 0.4, 0.6, 0.8])
+    is_defect = np.array([True, True, True, False, False, False, False])
+    assert promise(scores, is_defect, 0.4, 0.7) == {
+        "escape_rate": pytest.approx(1 / 3),
+        "false_alarm_rate": pytest.approx(1 / 4),
+        "review_rate": pytest.approx(3 / 7),
+    }
 
 
 @pytest.mark.parametrize(

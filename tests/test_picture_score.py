@@ -1,5 +1,7 @@
 """picture_score: the score of a picture is the highest level at which it would be rejected."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -31,6 +33,16 @@ def scores(drawing: str, threshold: float, *areas: int) -> list[float]:
     """The scores of one class that every pixel belongs to."""
     defect = tenths(drawing)
     return class_scores(defect, np.ones(defect.shape, bool), threshold, areas).tolist()
+
+
+def points(
+    thresholds: Sequence[float], areas: Sequence[int], odds_ratios: Sequence[float] = (1.0, 1.0)
+) -> tuple[ClassPoint, ...]:
+    """Two classes."""
+    each = zip(("crack", "blowhole"), thresholds, areas, odds_ratios, strict=True)
+    return tuple(
+        ClassPoint(defect_class=n, threshold=t, min_area=a, odds_ratio=o) for n, t, a, o in each
+    )
 
 
 def has_region(where: npt.NDArray[np.bool_], area: int) -> bool:
@@ -75,10 +87,16 @@ def test_only_the_pixels_of_the_class_count():
 
 def test_the_worst_class_decides_about_the_picture_each_by_its_threshold_and_area():
     defect, kind = tenths("77.6"), mask("1112")
-    assert picture_score(defect, kind, (0.5, 0.5), (1, 1)) == pytest.approx(0.7)
-    assert picture_score(defect, kind, (0.5, 0.5), (3, 1)) == pytest.approx(0.6)
-    assert picture_score(defect, kind, (0.5, 0.9), (3, 1)) == 0.6  # of LEVELS
-    assert picture_score(defect, kind, (0.5, 0.5), (3, 2)) == 0.0
+    assert picture_score(defect, kind, points((0.5, 0.5), (1, 1))) == pytest.approx(0.7)
+    assert picture_score(defect, kind, points((0.5, 0.5), (3, 1))) == pytest.approx(0.6)
+    assert picture_score(defect, kind, points((0.5, 0.9), (3, 1))) == 0.6  # of LEVELS
+    assert picture_score(defect, kind, points((0.5, 0.5), (3, 2))) == 0.0
+
+
+def test_the_worst_class_is_the_one_whose_score_is_the_highest_not_whose_probability_is():
+    defect, kind = tenths("77.6"), mask("1112")
+    each = points((0.5, 0.5), (1, 1), (1.0, 6.0))
+    assert picture_score(defect, kind, each) == pytest.approx(0.9)  # odds of 6 × 0.6 / 0.4 = 9
 
 
 def test_nothing_scores_below_the_lowest_level():
@@ -116,12 +134,18 @@ def test_a_larger_minimal_area_never_raises_a_score(grid: Mask, threshold: float
     GRIDS,
     st.lists(THRESHOLDS, min_size=2, max_size=2),
     st.lists(st.integers(1, 6), min_size=2, max_size=2),
+    st.lists(st.sampled_from([0.01, 0.5, 1.0, 3.0, 49.0]), min_size=2, max_size=2),
     st.lists(st.integers(1, 199), min_size=2, max_size=2),
     st.randoms(use_true_random=False),
 )
 @settings(deadline=None, max_examples=250)
 def test_the_verdict_of_a_picture_follows_its_score_at_every_level(
-    grid: Mask, thresholds: list[float], areas: list[int], halves: list[int], random
+    grid: Mask,
+    thresholds: list[float],
+    areas: list[int],
+    odds_ratios: list[float],
+    halves: list[int],
+    random,
 ):
     review, reject = (half / 200 + 0.0001 for half in sorted(halves))  # beside every probability
     background = (1 - grid / 100).astype(np.float32)
@@ -129,15 +153,14 @@ def test_the_verdict_of_a_picture_follows_its_score_at_every_level(
     kind = np.array([random.randint(1, 2) for _ in range(grid.size)], np.uint8).reshape(grid.shape)
     probability = np.stack([background, defect * (kind == 1), defect * (kind == 2)])
     at = defect >= np.array(thresholds, np.float32)[kind - 1]
-    each = zip(("crack", "blowhole"), thresholds, areas, strict=True)
     point = OperatingPoint(
-        classes=tuple(ClassPoint(defect_class=n, threshold=t, min_area=a) for n, t, a in each),
+        classes=points(thresholds, areas, odds_ratios),
         temperature=1.0,
         review=review,
         reject=reject,
         rule="drawn",
     )
-    score = picture_score(defect, kind, thresholds, areas)
+    score = picture_score(defect, kind, point.classes)
     prediction = judge(
         probability.astype(np.float32), np.where(at, kind, 0).astype(np.uint8), point
     )

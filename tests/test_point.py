@@ -36,6 +36,8 @@ FAULTS: list[dict[str, Any]] = [
     {"classes": [{"defect_class": "crack", "threshold": math.nan, "min_area": 1}]},
     {"classes": [{"defect_class": "crack", "threshold": 0.5, "min_area": 0}]},
     {"classes": [{"defect_class": "crack", "threshold": 0.5, "min_area": 1.5}]},
+    {"classes": [{"defect_class": "crack", "threshold": 0.5, "min_area": 1, "odds_ratio": 0}]},
+    {"classes": [{"defect_class": "crack", "threshold": 0.5, "min_area": 1, "odds_ratio": 1e999}]},
     {"classes": [{"defect_class": 7, "threshold": 0.5, "min_area": 1}]},
     {"classes": [{"defect_class": "crack", "threshold": 0.5, "min_area": 1, "max_area": 9}]},
     {"temperature": 0.0},
@@ -71,6 +73,7 @@ def test_a_file_ends_with_a_line_break_and_any_language_can_read_it(tmp_path: Pa
         "defect_class": "Riß, „fein“",
         "threshold": 0.1,
         "min_area": 1,
+        "odds_ratio": 1.0,
     }
 
 
@@ -92,6 +95,22 @@ def test_thresholds_and_names_are_in_the_order_of_the_classes():
 )
 def test_a_score_that_reaches_a_level_is_above_it(score: float, verdict: str):
     assert POINT.verdict(score) == verdict
+
+
+def test_a_file_of_before_there_was_a_scale_scores_by_the_probability(tmp_path: Path):
+    fields = POINT.model_dump()
+    for each in fields["classes"]:
+        del each["odds_ratio"]
+    (tmp_path / "point.json").write_text(json.dumps(fields), "utf-8")
+    assert read_point(tmp_path / "point.json") == POINT
+    for probability in np.linspace(0, 1, 201):
+        assert POINT.classes[0].score(float(probability)) == probability
+
+
+def test_the_odds_of_a_probability_are_multiplied():
+    crack = POINT.classes[0].model_copy(update={"odds_ratio": 4.0})
+    assert [crack.score(p) for p in (0.0, 0.2, 0.5, 1.0)] == pytest.approx([0, 0.5, 0.8, 1])
+    assert crack.halfway == pytest.approx(0.2)
 
 
 def test_where_both_levels_are_equal_nothing_goes_to_review():

@@ -88,7 +88,7 @@ def test_headlines_are_plain_words_with_intervals(tmp_path: Path):
 def test_the_operating_point_is_told_with_every_class(tmp_path: Path):
     text = page_of(tmp_path, make_facts()).text
     assert "Asked for: an escape costs 10, a false alarm 1 ." in text
-    assert "crack 0.350 12 px blowhole 0.600 4 px" in text
+    assert "crack 0.350 12 px 0.100 blowhole 0.600 4 px 0.500" in text
     assert "unseen 8.0 of 100 15 of 100 5.0 to 30 worse, but chance can explain it" in text
 
 

@@ -106,8 +106,8 @@ def score(
     start = neutral_point(info.classes)
     seen = MirroredMean(network) if setting.flips else network
     engine = TorchEngine(Remembered(seen), info.image_size, start, device)
-    chosen, _ = choose_on_valid(engine, parts["valid"], channels, rule, seed)
-    points = dict(zip(KINDS, (start, chosen), strict=True))
+    choice, _ = choose_on_valid(engine, parts["valid"], channels, rule, seed)
+    points = dict(zip(KINDS, (start, choice.point), strict=True))
     return {
         (part, kind): score_part(engine.at(point), point, tiles, channels, part)[0]
         for part, tiles in parts.items()

@@ -123,7 +123,7 @@ def score_our_way(engine: ReferenceEngine, valid: TileSet, test: TileSet) -> dic
     """As every setting here: every picture, at its size; the operating point is chosen on valid."""
     rule = read_params("evaluate", EvaluateParams).operating_point
     start = neutral_point(test.classes)
-    chosen = choose_operating_point(engine, valid, 1, rule, temperature=1.0)
+    chosen = choose_operating_point(engine, valid, 1, rule, temperature=1.0).point
     scores: dict[str, Any] = {"interval": {}}
     for point, names in ((start, OF_PLAIN), (chosen, OF_VERDICT)):
         pictures, _ = score_part(engine.at(point), point, test, 1, "test")

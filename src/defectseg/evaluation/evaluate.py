@@ -20,7 +20,7 @@ from defectseg.evaluation.curve import escape_curve
 from defectseg.evaluation.gallery import choose_galleries
 from defectseg.evaluation.gates import check_gates
 from defectseg.evaluation.metrics import evaluate_pictures, to_number
-from defectseg.evaluation.operating_point import choose_operating_point
+from defectseg.evaluation.operating_point import Choice, choose_operating_point
 from defectseg.evaluation.outputs import Outputs, write_outputs
 from defectseg.evaluation.pixel_counts import PixelCounts, calibration_error, reliability
 from defectseg.evaluation.report.facts import ReportFacts
@@ -32,7 +32,7 @@ from defectseg.inference.operating_point import OperatingPoint, neutral_point
 from defectseg.network.unet import ModelInfo
 from defectseg.params import Section
 
-PROMISED = ("pictures", "surfaces", "escape_rate", "false_alarm_rate", "review_rate", "iou_macro")
+CHOSEN_ON = ("pictures", "surfaces", "iou_macro")  # of the valid part itself
 
 
 class EvaluateParams(Section):
@@ -89,14 +89,16 @@ def evaluate_model(
         )
     channels = info.network.in_channels
     parts = {part: tiles.only(split.ids(part)) for part in PARTS}
-    rule = params.operating_point
-    point, calibration = choose_on_valid(engine, parts["valid"], channels, rule, seed)
+    choice, calibration = choose_on_valid(
+        engine, parts["valid"], channels, params.operating_point, seed
+    )
+    point = choice.point
     chosen = engine.at(point)
     measured = {
         part: Measured(*score_part(chosen, point, parts[part], channels, f"measure {part}"))
         for part in ("valid", "test")
     }
-    metrics = score(measured, params.bootstrap, info.classes, seed, calibration)
+    metrics = score(measured, choice, params.bootstrap, info.classes, seed, calibration)
     facts = tell(metrics, info, point, params, measured, parts, chosen, training)
     write_outputs(outputs, facts, measured["test"].pictures, measured["test"].pixels)
     return dict(facts.metrics)
@@ -104,17 +106,18 @@ def evaluate_model(
 
 def choose_on_valid(
     engine: TunableEngine, valid: TileSet, channels: int, rule: RuleParams, seed: int
-) -> tuple[OperatingPoint, Calibration]:
-    """The operating point, and how honest the probabilities of the valid part are."""
+) -> tuple[Choice, Calibration]:
+    """The operating point and its promise, and how honest valid's probabilities are."""
     calibration = calibrate(engine.logits, valid, channels, seed)
     warm = {"temperature": calibration.temperature}
     calibrated = engine.at(neutral_point(valid.classes).model_copy(update=warm))
-    point = choose_operating_point(calibrated, valid, channels, rule, calibration.temperature)
-    return point, calibration
+    choice = choose_operating_point(calibrated, valid, channels, rule, calibration.temperature)
+    return choice, calibration
 
 
 def score(
     measured: Mapping[str, Measured],
+    choice: Choice,
     resamples: int,
     classes: Sequence[str],
     seed: int,
@@ -123,12 +126,13 @@ def score(
     """The scores of the test part, and beside them what the valid part promised."""
     test, valid = measured["test"], measured["valid"]
     metrics = evaluate_pictures(test.pictures, classes, resamples, seed)
-    promised = evaluate_pictures(valid.pictures, classes, resamples, seed)
+    chosen_on = evaluate_pictures(valid.pictures, classes, resamples, seed)
     interval = metrics.pop("interval")
     return metrics | {
         "ece": to_number(calibration_error(reliability(test.pixels))),
         "interval": interval,
-        "valid": {name: promised[name] for name in PROMISED}
+        "valid": {name: chosen_on[name] for name in CHOSEN_ON}
+        | {name: to_number(rate) for name, rate in choice.promised.items()}
         | {
             "ece_before": to_number(calibration.error_before),
             "ece_after": to_number(calibration.error_after),

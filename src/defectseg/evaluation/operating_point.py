@@ -7,42 +7,51 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from tqdm import tqdm
 
 from defectseg.data.tile import TileSet
-from defectseg.evaluation.picture_score import class_scores
-from defectseg.evaluation.pixel_counts import PixelCounts, best_thresholds
-from defectseg.evaluation.rule import RuleParams, choose_reject, choose_review
-from defectseg.inference.defects import find_regions
+from defectseg.evaluation.pixel_counts import best_thresholds
+from defectseg.evaluation.rule import (
+    Bool,
+    Float,
+    RuleParams,
+    choose_reject,
+    choose_review,
+    rates_at,
+)
+from defectseg.evaluation.valid_scores import ValidScores, count_valid, score_valid
 from defectseg.inference.engine import Engine
-from defectseg.inference.operating_point import ClassPoint, OperatingPoint
-from defectseg.inference.predictor import defect_probability, likeliest_kind
+from defectseg.inference.operating_point import ClassPoint, OperatingPoint, to_score
 
-AREAS = 17  # candidates of a minimal area: 1, 2, 4, … 65 536 px
-SMALL = 10  # percentile of a class's true defects: a minimal area is at most half of that one
 ROUNDS = 3  # of trying the candidates of one class after the other
-
-Float = npt.NDArray[np.float64]
+CLEAN_SHARE = 0.98  # of the clean pictures score less than 0.5 in any one class
+CLEAN_LEVELS = (0.02, 0.999)  # no class is taken for surer or less sure than that
+LEAST_CLEAN = 50  # pictures; fewer do not tell what two in a hundred score
 
 
 @dataclass(frozen=True)
-class ValidScores:
-    """What decides about the valid part, of every picture."""
+class Choice:
+    """An operating point, and what it promises."""
 
-    scores: Float  # (n, K, A) in [0, 1]: see `picture_score.class_scores`
-    is_defect: npt.NDArray[np.bool_]  # (n,)
-    candidates: tuple[int, ...]  # A areas, px, ascending
-    largest: tuple[int, ...]  # K areas, px: no candidate above it is tried
+    point: OperatingPoint
+    promised: dict[str, float]  # rates 0..1 of `held_out_scores`; NaN where there is no picture
+
+
+@dataclass(frozen=True)
+class RegionRule:
+    """From when on regions count, and on what scale, by class."""
+
+    areas: tuple[int, ...]  # K places among the candidates of a minimal area
+    odds_ratios: tuple[float, ...]  # K: see `ClassPoint`
 
 
 def choose_operating_point(
     engine: Engine, valid: TileSet, channels: int, rule: RuleParams, temperature: float
-) -> OperatingPoint:
-    """Choose thresholds, minimal areas and levels on the valid part, at full picture size.
+) -> Choice:
+    """Choose thresholds, minimal areas, scales and levels on the valid part, at full picture size.
 
-    Thresholds are those with the highest IoU of their class. Then the minimal areas and the level
-    of rejection are chosen together: what costs least by the rule. Of equals the smaller area.
+    Thresholds are those with the highest IoU of their class. Then `fit_regions` decides about the
+    regions; and the levels are those that suit the rule on pictures of surfaces that had no say in
+    that: on the others a rate of false alarms is kept that no new surface keeps.
 
     Args:
         engine: With this temperature; its thresholds do not matter.
@@ -50,69 +59,70 @@ def choose_operating_point(
     pixels, largest = count_valid(engine, valid, channels)
     thresholds = best_thresholds(pixels.counts)
     table = score_valid(engine, valid, channels, thresholds, largest)
-    areas, reject = choose_areas(table, rule)
-    scores = scores_with(table, areas)
+    is_scaled = int((~table.is_defect).sum()) >= LEAST_CLEAN
+    regions = fit_regions(table, rule, is_scaled)
+    scores = held_out_scores(table, rule, is_scaled)
+    reject, _ = choose_reject(scores, table.is_defect, rule)
     review = choose_review(scores, table.is_defect, reject, rule.review)
-    names = zip(valid.classes, thresholds, areas, strict=True)
-    return OperatingPoint(
+    names = zip(valid.classes, thresholds, regions.areas, regions.odds_ratios, strict=True)
+    point = OperatingPoint(
         classes=tuple(
-            ClassPoint(defect_class=name, threshold=threshold, min_area=table.candidates[area])
-            for name, threshold, area in names
+            ClassPoint(
+                defect_class=name,
+                threshold=threshold,
+                min_area=table.candidates[area],
+                odds_ratio=odds_ratio,
+            )
+            for name, threshold, area, odds_ratio in names
         ),
         temperature=temperature,
         review=review,
         reject=reject,
         rule=rule.describe(),
     )
+    return Choice(point, promise(scores, table.is_defect, review, reject))
 
 
-def count_valid(
-    engine: Engine, valid: TileSet, channels: int
-) -> tuple[PixelCounts, tuple[int, ...]]:
-    """The pixels by probability, and half the size of each class's small true defects, px.
+def promise(scores: Float, is_defect: Bool, review: float, reject: float) -> dict[str, float]:
+    """The rates 0..1 of verdicts by the scores (n,) of pictures."""
+    escapes, alarms = rates_at(np.array([review, reject]), scores, is_defect)
+    return {
+        "escape_rate": float(escapes[0]),
+        "false_alarm_rate": float(alarms[1]),
+        "review_rate": float(np.mean((scores >= review) & (scores < reject))),
+    }
 
-    Of a picture the largest region of a class counts: it is what rejects it. Masks have specks
-    beside large defects, which would leave such a class without a minimal area.
+
+def held_out_scores(table: ValidScores, rule: RuleParams, is_scaled: bool) -> Float:
+    """The score of each picture (n,) by what the other surfaces decide about its regions.
+
+    With too few surfaces to hold any out, all decide about all.
     """
-    classes = len(valid.classes)
-    pixels = PixelCounts(classes)
-    areas: list[list[int]] = [[] for _ in range(classes)]
-    for tile in tqdm(valid.tiles, desc="thresholds", unit="picture"):
-        probability = engine.run(valid.picture(tile, channels)[None]).probability[0]
-        true_mask = valid.mask(tile)
-        defect = defect_probability(probability)
-        pixels.add(defect, likeliest_kind(probability), true_mask)
-        for index in np.unique(true_mask[true_mask > 0]):
-            regions = find_regions(true_mask == index, defect, 1)
-            areas[index - 1].append(max(int(region.inside.sum()) for region in regions))
-    half = (np.percentile(each, SMALL) / 2 if each else 1 for each in areas)
-    return pixels, tuple(max(1, int(area)) for area in half)
+    scores = score_pictures(table, fit_regions(table, rule, is_scaled))
+    for inside in table.groups():
+        regions = fit_regions(table.only(~inside), rule, is_scaled)
+        scores[inside] = score_pictures(table.only(inside), regions)
+    return scores
 
 
-def score_valid(
-    engine: Engine,
-    valid: TileSet,
-    channels: int,
-    thresholds: Sequence[float],
-    largest: tuple[int, ...],
-) -> ValidScores:
-    """Score each picture of the part by each class and each candidate of its minimal area."""
-    candidates = [2**step for step in range(AREAS) if 2**step <= max(largest)]
-    scores = np.zeros((len(valid.tiles), len(thresholds), len(candidates)))
-    for row, tile in enumerate(tqdm(valid.tiles, desc="operating point", unit="picture")):
-        probability = engine.run(valid.picture(tile, channels)[None]).probability[0]
-        defect, kind = defect_probability(probability), likeliest_kind(probability)
-        for column, threshold in enumerate(thresholds):
-            is_kind = kind == column + 1
-            scores[row, column] = class_scores(defect, is_kind, threshold, candidates)
-    is_defect = np.array([tile.is_defect for tile in valid.tiles], dtype=bool)
-    return ValidScores(scores, is_defect, tuple(candidates), largest)
+def fit_regions(table: ValidScores, rule: RuleParams, is_scaled: bool) -> RegionRule:
+    """The minimal areas that cost least by the rule, then the scale of each class, if asked for.
+
+    On it 0.5 is what `CLEAN_SHARE` of the clean pictures stay below, so that one level of
+    rejection asks as much of every class. No ratio is fitted to defects, of which there are few.
+    """
+    areas = choose_areas(table, rule)
+    if not is_scaled:
+        return unscaled(areas)
+    clean = table.with_areas(areas)[~table.is_defect]
+    levels = np.clip(np.quantile(clean, CLEAN_SHARE, axis=0), *CLEAN_LEVELS)
+    return RegionRule(areas, tuple(((1 - levels) / levels).tolist()))
 
 
-def choose_areas(table: ValidScores, rule: RuleParams) -> tuple[list[int], float]:
-    """The place of each class's minimal area among the candidates, and the level of rejection."""
+def choose_areas(table: ValidScores, rule: RuleParams) -> tuple[int, ...]:
+    """The place of each class's minimal area among the candidates; of equals the smaller area."""
     areas = [0] * table.scores.shape[1]
-    reject, least = choose_reject(scores_with(table, areas), table.is_defect, rule)
+    least = cost(table, areas, rule)
     for _ in range(ROUNDS):
         before = list(areas)
         for column, largest in enumerate(table.largest):
@@ -120,15 +130,26 @@ def choose_areas(table: ValidScores, rule: RuleParams) -> tuple[list[int], float
                 tried = [*areas[:column], place, *areas[column + 1 :]]
                 if candidate > largest or tried == areas:
                     continue
-                level, paid = choose_reject(scores_with(table, tried), table.is_defect, rule)
+                paid = cost(table, tried, rule)
                 if tuple(paid + 1e-9) < tuple(least):
-                    areas, reject, least = tried, level, paid
+                    areas, least = tried, paid
         if areas == before:
             break
-    return areas, reject
+    return tuple(areas)
 
 
-def scores_with(table: ValidScores, areas: Sequence[int]) -> Float:
-    """The score of each picture (n,) with a choice of minimal areas: of its worst class."""
-    chosen = table.scores[:, np.arange(len(areas)), list(areas)]
-    return np.asarray(chosen.max(axis=1), dtype=np.float64)
+def cost(table: ValidScores, areas: Sequence[int], rule: RuleParams) -> Float:
+    """What the best level of rejection costs (2,) with a choice of minimal areas."""
+    scores = score_pictures(table, unscaled(areas))
+    return choose_reject(scores, table.is_defect, rule)[1]
+
+
+def unscaled(areas: Sequence[int]) -> RegionRule:
+    """Minimal areas alone: a score is a probability."""
+    return RegionRule(tuple(areas), (1.0,) * len(areas))
+
+
+def score_pictures(table: ValidScores, regions: RegionRule) -> Float:
+    """The score of each picture (n,): that of its worst class."""
+    scores = to_score(table.with_areas(regions.areas), np.array(regions.odds_ratios))
+    return np.asarray(scores.max(axis=1))

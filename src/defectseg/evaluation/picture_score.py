@@ -10,26 +10,26 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from defectseg.inference.defects import CONNECTED, LEVELS, find_regions
+from defectseg.inference.operating_point import ClassPoint
 
 
 def picture_score(
     defect: npt.NDArray[np.float32],
     kind: npt.NDArray[np.uint8],
-    thresholds: Sequence[float],
-    min_areas: Sequence[int],
+    classes: Sequence[ClassPoint],
 ) -> float:
     """The score (0..1) by which pictures are ranked: reject at this level or below rejects it.
 
     Args:
         defect: (H, W) in [0, 1]: the probability of any defect.
         kind: (H, W) in 1..K: the likeliest defect class.
-        thresholds: K numbers.
-        min_areas: K numbers, px.
+        classes: K, in their order.
     """
-    each = zip(thresholds, min_areas, strict=True)
     return max(
-        float(class_scores(defect, kind == index, threshold, [area])[0])
-        for index, (threshold, area) in enumerate(each, start=1)
+        chosen.score(
+            float(class_scores(defect, kind == index, chosen.threshold, [chosen.min_area])[0])
+        )
+        for index, chosen in enumerate(classes, start=1)
     )
 
 
@@ -37,11 +37,11 @@ def class_scores(
     defect: npt.NDArray[np.float32],
     is_kind: npt.NDArray[np.bool_],
     threshold: float,
-    min_areas: Sequence[int],
+    min_areas: Sequence[int],  # ascending
 ) -> npt.NDArray[np.float64]:
-    """The score of one class for each candidate of its minimal area (A,), ascending.
+    """The probability behind one class's score, for each candidate of its minimal area (A,).
 
-    At or above the threshold: the highest score of a region. Below: the highest of `LEVELS` at
+    At or above the threshold: the highest of a region. Below: the highest of `LEVELS` at
     which connected pixels have the area; 0 if there is none.
     """
     own = np.where(is_kind, defect, np.float32(0))

@@ -56,11 +56,10 @@ def score_part(
         prediction = predict(engine, picture, point)
         kind = likeliest_kind(prediction.probability)
         pixels.add(prediction.defect, kind, true_mask)
-        areas = [chosen.min_area for chosen in point.classes]
         scored = ScoredPicture(
             tile=tile,
             confusion=count_pixels(prediction.mask, true_mask, len(part.classes)),
-            score=picture_score(prediction.defect, kind, point.thresholds, areas),
+            score=picture_score(prediction.defect, kind, point.classes),
             verdict=prediction.verdict,
             said=prediction.defects[0].defect_class if prediction.defects else CLEAN,
             found=count_found(prediction.mask, true_mask),

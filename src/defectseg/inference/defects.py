@@ -23,7 +23,7 @@ class Defect:
     """One defect of a picture, in pixels of the picture as it came."""
 
     defect_class: str
-    score: float  # in [0, 1]: see `Region`
+    score: float  # in [0, 1]: see `ClassPoint`
     box: tuple[int, int, int, int]  # x1, y1, x2, y2: the first column and row, those after the last
     centroid: tuple[float, float]  # x, y of the middle of its pixels; 0.5 is the middle of column 0
     area_px: int
@@ -35,7 +35,7 @@ class Region:
 
     place: tuple[slice, slice]  # rows and columns of its box
     inside: npt.NDArray[np.bool_]  # which pixels of the box
-    score: float  # the probability of its min_area-th surest pixel; its level if it is weak
+    probability: float  # of its min_area-th surest pixel; its level if it is weak
 
 
 def find_defects(
@@ -55,24 +55,24 @@ def find_defects(
         The defects, the surest first, and the mask (H, W) in 0..K of those alone.
     """
     kept = np.zeros_like(mask)
-    kind = mask
-    if point.review < max(point.thresholds):
-        kind = _kind_above(probability, defect, point.review)
-    if not kind.any():
+    weak = [_levels(chosen, point.review) for chosen in point.classes]
+    lowest = min((levels[0] for levels in weak if levels), default=None)
+    kind = mask if lowest is None else _kind_above(probability, defect, lowest)
+    if not (kind.any() or mask.any()):
         return (), kept
     found = []
-    for index in range(1, len(point.classes) + 1):
-        own = kind == index
+    for index, (chosen, levels) in enumerate(zip(point.classes, weak, strict=True), start=1):
+        own = (kind if levels else mask) == index
         if not own.any():
             continue
-        chosen = point.classes[index - 1]
         regions = list(find_regions(mask == index, defect, chosen.min_area))
-        if point.review < chosen.threshold:
-            regions += _weak_regions(own, defect, regions, chosen, point.review)
+        if levels:
+            regions += _weak_regions(own, defect, regions, chosen.min_area, levels)
         for region in regions:
-            if region.score >= point.review:
+            score = chosen.score(region.probability)
+            if score >= point.review:
                 kept[region.place][region.inside] = index
-                found.append(_describe(region, chosen.defect_class))
+                found.append(_describe(region, chosen.defect_class, score))
     found.sort(key=lambda one: (-one.score, one.box))
     return tuple(found), kept
 
@@ -104,28 +104,31 @@ def _shift(place: tuple[slice, slice], down: int, right: int) -> tuple[slice, sl
     )
 
 
+def _levels(chosen: ClassPoint, review: float) -> list[float]:
+    """Those of `LEVELS` that score enough for review and are below the threshold of the class."""
+    below = [level for level in LEVELS if level < chosen.threshold]
+    return [level for level in below if chosen.score(level) >= review]
+
+
 def _weak_regions(
     where: npt.NDArray[np.bool_],
     defect: npt.NDArray[np.float32],
     strong: list[Region],
-    chosen: ClassPoint,
-    review: float,
+    min_area: int,
+    levels: list[float],
 ) -> Iterator[Region]:
-    """What reaches review but not the threshold of its class, at the highest of `LEVELS` it has.
+    """What reaches a level but not the threshold of its class, at the highest level it has.
 
     Args:
         where: (H, W): the pixels of the class.
         strong: The regions at the threshold; what is connected with one belongs to it.
     """
-    levels = [level for level in LEVELS if review <= level < chosen.threshold]
-    if not levels:
-        return
     taken = np.zeros_like(where)
     for region in strong:
         taken[region.place][region.inside] = True
-    for whole in find_regions(where & (defect >= levels[0]), defect, chosen.min_area):
+    for whole in find_regions(where & (defect >= levels[0]), defect, min_area):
         if not taken[whole.place][whole.inside].any():
-            yield from _highest(whole, defect, chosen.min_area, levels)
+            yield from _highest(whole, defect, min_area, levels)
 
 
 def _highest(
@@ -134,7 +137,9 @@ def _highest(
     """The parts of a region at the highest level at which one of them is large enough."""
     rows, columns = whole.place
     own = np.where(whole.inside, defect[whole.place], np.float32(0))
-    highest = np.float32(whole.score)  # as the comparison of the probabilities rounds the level
+    highest = np.float32(
+        whole.probability
+    )  # as the comparison of the probabilities rounds the level
     for level in reversed([level for level in levels if np.float32(level) <= highest]):
         parts = list(find_regions(own >= level, own, min_area))
         for part in parts:
@@ -158,14 +163,14 @@ def _kind_above(
     return kind
 
 
-def _describe(region: Region, defect_class: str) -> Defect:
+def _describe(region: Region, defect_class: str, score: float) -> Defect:
     rows, columns = region.place
     in_row, in_column = (np.count_nonzero(region.inside, axis=axis) for axis in (1, 0))
     down, right = np.flatnonzero(in_row), np.flatnonzero(in_column)
     area = int(in_row.sum())
     return Defect(
         defect_class=defect_class,
-        score=region.score,
+        score=score,
         box=(
             int(columns.start + right[0]),
             int(rows.start + down[0]),

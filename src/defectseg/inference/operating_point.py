@@ -4,23 +4,28 @@ Three steps turn probabilities into a verdict:
 
 1. A pixel is of its likeliest defect class where the probability of any defect reaches that class's
    `threshold`. This mask is inside the exported graph.
-2. Connected pixels of one class are a region; its score is the probability of its `min_area`-th
-   surest pixel, so that no lone speck decides. A smaller region counts for nothing. Where `review`
-   is below the threshold, regions that reach only `review` count too: see `inference.defects`.
+2. Connected pixels of one class are a region. The probability of its `min_area`-th surest pixel
+   makes its score, so that no lone speck decides; a smaller region counts for nothing. Networks
+   are surer of some classes than of others: the odds are multiplied by the class's `odds_ratio`,
+   so that a score says the same of all. Where `review` is below the threshold, regions that reach
+   only `review` count too: see `inference.defects`.
 3. A region whose score reaches `review` is a defect. A picture with a defect goes to review; one
    with a defect whose score reaches `reject` is rejected; one without is accepted.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from defectseg.errors import ModelFileError
 from defectseg.files import write_atomically
 
 Verdict = Literal["accept", "review", "reject"]
+Number = TypeVar("Number", float, npt.NDArray[np.float64])
 
 
 class ClassPoint(BaseModel):
@@ -31,6 +36,16 @@ class ClassPoint(BaseModel):
     defect_class: str
     threshold: float = Field(ge=0, le=1)  # of a pixel's probability of any defect
     min_area: int = Field(ge=1)  # pixels of the picture as it came
+    odds_ratio: float = Field(default=1.0, gt=0)  # of a score and of the probability behind it
+
+    def score(self, probability: float) -> float:
+        """What a region of this class with this probability scores, in [0, 1]."""
+        return to_score(probability, self.odds_ratio)
+
+    @property
+    def halfway(self) -> float:
+        """The probability that scores 0.5."""
+        return to_score(0.5, 1 / self.odds_ratio)
 
 
 class OperatingPoint(BaseModel):
@@ -67,6 +82,11 @@ class OperatingPoint(BaseModel):
         if score >= self.reject:
             return "reject"
         return "review" if score >= self.review else "accept"
+
+
+def to_score(probability: Number, odds_ratio: Number) -> Number:
+    """Multiply the odds p / (1 - p) of probabilities in [0, 1]; a ratio of 1 changes no digit."""
+    return probability / (probability + (1 - probability) / odds_ratio)
 
 
 def neutral_point(classes: Sequence[str]) -> OperatingPoint:

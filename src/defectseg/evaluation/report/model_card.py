@@ -13,7 +13,7 @@ from markupsafe import Markup
 from defectseg.evaluation.report.class_table import class_rows
 from defectseg.evaluation.report.facts import ReportFacts
 from defectseg.evaluation.report.headline import headlines
-from defectseg.evaluation.report.promise import compare_parts, explain, level
+from defectseg.evaluation.report.promise import HELD_OUT, compare_parts, explain, level
 from defectseg.evaluation.report.verdict import judge_gates
 from defectseg.evaluation.report.weakness import (
     COLUMNS,
@@ -54,6 +54,7 @@ def gather(facts: ReportFacts) -> dict[str, Any]:
         "classes": class_rows(facts),
         "steps": explain(facts.point),
         "level": level,
+        "held_out": HELD_OUT,
         "promises": compare_parts(facts.metrics),
         "groups": mark_slices(facts.slices, facts.metrics),
         "weakest": weakest(facts.slices, facts.metrics),

@@ -16,6 +16,7 @@ from defectseg.evaluation.report.headline import headlines
 from defectseg.evaluation.report.picture_confusion import count_pictures
 from defectseg.evaluation.report.plots import escape_curves, loss_plot, reliability_plot, score_plot
 from defectseg.evaluation.report.promise import (
+    HELD_OUT,
     calibration_before,
     compare_parts,
     explain,
@@ -62,6 +63,7 @@ def gather(facts: ReportFacts) -> dict[str, Any]:
         "headlines": headlines(facts),
         "steps": explain(facts.point),
         "level": level,
+        "held_out": HELD_OUT,
         "promises": compare_parts(metrics),
         "classes": class_rows(facts),
         "sizes": size_rows(facts.slices),

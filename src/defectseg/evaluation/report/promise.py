@@ -16,6 +16,10 @@ from defectseg.inference.operating_point import OperatingPoint
 
 PROMISED = ("escape_rate", "false_alarm_rate", "review_rate", "iou_macro")
 HIGHER_IS_BETTER = ("iou_macro",)
+HELD_OUT = (
+    "The rates are promised from surfaces of the valid part that had no say in the smallest areas "
+    "and the scores, as far as it has enough of them."
+)
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,11 @@ def explain(point: OperatingPoint) -> list[str]:
         _temper(point.temperature),
         "A pixel is of its likeliest defect class where the probability of any defect reaches the "
         "threshold of that class.",
-        "Connected pixels of one class are a region. Its score is the probability that its surest "
-        "pixels reach, as many as the smallest area of the class; a smaller region counts for "
-        "nothing.",
+        "Connected pixels of one class are a region. What decides is the probability that its "
+        "surest pixels reach, as many as the smallest area of the class; a smaller region counts "
+        "for nothing.",
+        "The probability becomes a score that says the same of every class: 0.5 is what 98 of 100 "
+        "clean valid pictures stay below, as far as they tell.",
     ]
     if point.review < point.reject:
         steps.append(

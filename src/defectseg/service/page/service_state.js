@@ -57,7 +57,7 @@ function showModel(/** @type {any} */ model) {
     make("h3", { text: "Verdict" }),
     pairs([["Reject", `score from ${point.reject.toFixed(2)}`], ["Review", `score from ${point.review.toFixed(2)}`], ["Accept", "no defect"], ["Chosen by", point.rule]]),
     make("h3", { text: "Classes" }),
-    pairs(point.classes.map((each) => [each.defect_class, `from ${each.threshold.toFixed(2)} a pixel, ${whole(each.min_area)} px or more`])),
+    pairs(point.classes.map((each) => [each.defect_class, `from ${each.threshold.toFixed(2)} a pixel, ${whole(each.min_area)} px or more, score 0.5 at ${(1 / (1 + each.odds_ratio)).toFixed(2)}`])),
     make("h3", { text: "Pictures" }),
     pairs([
       ["Formats", input.formats.join(", ")],
