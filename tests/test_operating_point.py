@@ -192,6 +192,17 @@ def test_a_picture_is_held_out_of_the_choice_that_scores_it():
     assert held_out_scores(few, EQUAL, is_scaled=False).tolist() == own.tolist()
 
 
+def test_the_level_and_what_it_promises_are_those_of_the_held_out_scores(tmp_path: Path):
+    answers = [Answer("c0", CLEAN, "s0", truth=NOTHING, said=SPECK, grey=230)]  # 0.902
+    answers += [Answer(f"c{n}", CLEAN, f"s{n}", NOTHING, NOTHING) for n in range(1, 5)]
+    answers += [Answer(f"d{n}", "crack", f"t{n}", LONG, LONG, grey=204) for n in range(5)]
+    valid = valid_part(tmp_path, answers)
+    choice = choose_operating_point(ColourEngine(), valid, 3, EQUAL, 1.0)
+    assert choice.point.classes[0].min_area == 2  # with it the speck counts for nothing
+    assert choice.promised == {"escape_rate": 0, "false_alarm_rate": 0.2, "review_rate": 0}
+    assert choose(valid, NO_ALARM).reject == pytest.approx((1 + 0.902) / 2, abs=1e-3)
+
+
 def test_what_is_promised_is_the_share_on_either_side_of_both_levels():
     scores = np.array([0.1, 0.5, 0.9, 0.2, 0.4, 0.6, 0.8])
     is_defect = np.array([True, True, True, False, False, False, False])
