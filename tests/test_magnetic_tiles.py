@@ -166,8 +166,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 setting = tiny_setting(name, flips)
                 run = fold.Run(name, number, 0)
                 fold.run_fold(run, setting, None, small, compute, folder / "work")
-        without = fold.Run("plain", 0, 0, left_out=2)
-        fold.run_fold(without, tiny_setting("plain", False), None, small, compute, folder / "work")
+        for exposure, number in ((1, 1), (2, 0)):
+            run = fold.Run("plain", number, 0, left_out=exposure)
+            fold.run_fold(run, tiny_setting("plain", False), None, small, compute, folder / "work")
     return folder / "results"
 
 
@@ -291,15 +292,17 @@ def test_an_unseen_exposure_is_compared_with_the_same_pictures_seen(
     read: Callable[..., results.FoldedTable], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(table, "FOLDS", 3)
-    assert table.exposures_done("plain") == [2]
-    told = table.describe_exposure("plain", 2)
-    seen = read("plain", 0, [0], "test", exposure=2)
+    assert table.exposures_done("plain") == [1, 2]
+    rows = list(table.describe_exposures("plain"))
+    seen = results.read_models([(fold.Run("plain", 0, 0), 2)], "test")
     assert seen.ids == ("exp2_num_01", "exp2_num_03")
-    assert (told["folds"], told["pictures"]) == ([0], 2)
-    gained = told["unseen"]["dice_pooled"]["value"] - told["seen"]["dice_pooled"]["value"]
-    assert told["against"]["dice_pooled"]["difference"] == pytest.approx(gained, abs=2e-6)
-    lines = list(markdown_tables.exposure_lines([{"setting": "plain", "exposures": [told]}]))
-    assert lines[-1].startswith("| plain | 2 | 0 | 2 | ")
+    found = [(told["exposure"], told["folds"], told["pictures"]) for told in rows]
+    assert found == [("1", [1], 2), ("2", [0], 2), ("all", [0, 1], 4)]
+    for told in rows:
+        gained = told["unseen"]["dice_pooled"]["value"] - told["seen"]["dice_pooled"]["value"]
+        assert told["against"]["dice_pooled"]["difference"] == pytest.approx(gained, abs=2e-6)
+    lines = list(markdown_tables.exposure_lines([{"setting": "plain", "exposures": rows}]))
+    assert lines[-1].startswith("| plain | all | 0, 1 | 4 | ")
     assert len({line.count("|") for line in lines[1:]}) == 1
 
 
@@ -307,7 +310,10 @@ def test_the_reference_learner_has_a_row_for_each_way_of_scoring(
     read: Callable[..., results.FoldedTable], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(markdown_tables, "RESULTS", tmp_path)
-    assert list(markdown_tables.reference_lines()) == []
+    best: dict[str, Any] = {"setting": "light", "folds": []}
+    for number in range(5):
+        best["folds"].append({"fold": number} | dict.fromkeys(markdown_tables.REFERENCE, 0.5))
+    assert list(markdown_tables.reference_lines(best)) == []
     ends = {"low": 0.1, "high": 0.3}
     own = {"dice_pooled": 0.2, "interval": ends}
     ours = {"dice_pooled": 0.15, "image_auroc": None, "interval": {"dice_pooled": ends}}
@@ -318,7 +324,8 @@ def test_the_reference_learner_has_a_row_for_each_way_of_scoring(
     }
     (tmp_path / "reference").mkdir()
     (tmp_path / "reference/one.json").write_text(json.dumps(facts))
-    lines = list(markdown_tables.reference_lines())
+    *lines, ours_beside = markdown_tables.reference_lines(best)
+    assert ours_beside == "| light | surfaces, fold 3 | our way | 0.500 | 0.500 | 0.500 | 0.500 |"
     start = "| 6 epochs at 0.02 | surfaces, fold 3 |"
     assert lines[-2] == f"{start} its way | 0.200 (0.100 – 0.300) |  |  |  |"
     assert lines[-1] == f"{start} our way | 0.150 (0.100 – 0.300) | undefined |  |  |"

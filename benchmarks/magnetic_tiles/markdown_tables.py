@@ -52,7 +52,7 @@ def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield from fold_lines(best)
     yield from confusion_lines(best)
     yield from exposure_lines(rows)
-    yield from reference_lines()
+    yield from reference_lines(best)
 
 
 def class_lines(rows: Sequence[dict[str, Any]], what: str, score: str) -> Iterator[str]:
@@ -107,8 +107,11 @@ def exposure_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
             yield f"{start}{' | '.join(cells)} |"
 
 
-def reference_lines() -> Iterator[str]:
-    """The reference repository's learner, scored in its way and in ours."""
+def reference_lines(best: dict[str, Any]) -> Iterator[str]:
+    """The reference repository's learner, scored in its way and in ours; the best setting beside.
+
+    Of the best setting only folds that the reference has are told.
+    """
     files = sorted((RESULTS / "reference").glob("*.json"))
     if not files:
         return
@@ -116,14 +119,20 @@ def reference_lines() -> Iterator[str]:
     yield from header(
         "reference learner", "split", "scored", *(OVERALL[name] for name in REFERENCE)
     )
-    for path in files:
-        told = json.loads(path.read_text(encoding="utf-8"))
+    each = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    for told in each:
         recipe = told["recipe"]
         name = f"{recipe['epochs']} epochs at {recipe['learning_rate']:g}"
         split = told["split"] if told["split"] == "random" else f"surfaces, fold {told['split']}"
         for way, scores in told["scores"].items():
             cells = [show_reference(scores, key) for key in REFERENCE]
             yield f"| {name} | {split} | {WAYS[way]} | {' | '.join(cells)} |"
+    splits = {told["split"] for told in each}
+    for told in best["folds"]:
+        if str(told["fold"]) in splits:
+            cells = [show_number(told[key]) for key in REFERENCE]
+            split = f"surfaces, fold {told['fold']}"
+            yield f"| {best['setting']} | {split} | {WAYS['ours']} | {' | '.join(cells)} |"
 
 
 def show_reference(scores: dict[str, Any], name: str) -> str:

@@ -36,10 +36,10 @@ CLASSES = ("blowhole", "break", "crack", "fray", "uneven")
 
 @dataclass(frozen=True)
 class FoldedTable:
-    """The rows of all folds of one seed."""
+    """The rows of all folds of one seed, or of other models that no picture shares."""
 
     table: RankedTable  # (n)
-    fold: npt.NDArray[np.int_]  # (n,)
+    fold: npt.NDArray[np.int_]  # (n,): the place of its model among those that were read
     surfaces: tuple[str, ...]  # (n,)
     ids: tuple[str, ...]  # (n,)
 
@@ -80,37 +80,34 @@ def read_facts(setting: str, seed: int, folds: int) -> list[dict[str, Any]]:
     return [json.loads(run.facts.read_text(encoding="utf-8")) for run in runs]
 
 
-def read_table(
-    setting: str,
-    seed: int,
-    folds: Sequence[int],
-    part: str,
-    left_out: int | None = None,
-    exposure: int | None = None,
-) -> FoldedTable:
-    """The rows of some folds, sorted by id.
+def read_table(setting: str, seed: int, folds: Sequence[int], part: str) -> FoldedTable:
+    """The rows of some folds of a setting, sorted by id."""
+    return read_models([(Run(setting, fold, seed), None) for fold in folds], part)
+
+
+def read_models(models: Sequence[tuple[Run, int | None]], part: str) -> FoldedTable:
+    """The rows of some models, sorted by id; each is a group of the ranking.
 
     Args:
-        left_out: Of the trainings without this exposure.
-        exposure: Only the pictures of this one.
+        models: Each with an exposure whose pictures alone count, or None: all.
     """
     rows: list[tuple[Row, int]] = []
-    for fold in folds:
-        run = Run(setting, fold, seed, left_out)
+    for group, (run, exposure) in enumerate(models):
         plain, operating = (read_rows(run, part, kind) for kind in KINDS)
         both = (
             operating[key].model_copy(update={name: getattr(row, name) for name in OF_PLAIN})
             for key, row in plain.items()
             if exposure is None or exposure_of(key) == exposure
         )
-        rows += [(row, fold) for row in both]
+        rows += [(row, group) for row in both]
     rows.sort(key=lambda pair: pair[0].id)
     if len({row.id for row, _ in rows}) < len(rows):
-        raise DataError(f"{setting}, seed {seed}: a picture lies in two {part} parts")
+        names = ", ".join(run.name for run, _ in models)
+        raise DataError(f"a picture lies in two {part} parts of {names}")
     only = [row for row, _ in rows]
     return FoldedTable(
         to_table(only, CLASSES, CLASSES),
-        np.array([fold for _, fold in rows]),
+        np.array([group for _, group in rows]),
         tuple(row.surface for row in only),
         tuple(row.id for row in only),
     )

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from results import (
     Score,
     compare_settings,
     read_facts,
+    read_models,
     read_table,
     score_setting,
     seeds_done,
@@ -70,9 +71,7 @@ def describe(setting: Setting) -> dict[str, Any]:
         "against": against(setting, tables["valid"][0]),
         "confusion": tables["test"][0].table.confusion.sum(axis=0).astype(int).tolist(),
         "folds": [describe_fold(tables["test"][0], fold) for fold in range(FOLDS)],
-        "exposures": [
-            describe_exposure(setting.name, each) for each in exposures_done(setting.name)
-        ],
+        "exposures": list(describe_exposures(setting.name)),
     }
 
 
@@ -98,15 +97,24 @@ def folds_done(name: str, left_out: int | None = None) -> list[int]:
     return [fold for fold in range(FOLDS) if Run(name, fold, 0, left_out).facts.exists()]
 
 
-def describe_exposure(name: str, exposure: int) -> dict[str, Any]:
-    """The test pictures of one exposure by models that had seen it, and by models that had not."""
-    folds = folds_done(name, exposure)
-    seen = read_table(name, 0, folds, "test", exposure=exposure)
-    unseen = read_table(name, 0, folds, "test", left_out=exposure)
+def describe_exposures(name: str) -> Iterator[dict[str, Any]]:
+    """Each exposure by itself, then all of them, if there are several."""
+    exposures = exposures_done(name)
+    for each in exposures:
+        yield describe_exposure(name, str(each), [each])
+    if len(exposures) > 1:
+        yield describe_exposure(name, "all", exposures)
+
+
+def describe_exposure(name: str, told: str, exposures: Sequence[int]) -> dict[str, Any]:
+    """The test pictures of exposures by models that had seen them, and by models that had not."""
+    both = [(each, fold) for each in exposures for fold in folds_done(name, each)]
+    seen = read_models([(Run(name, fold, 0), each) for each, fold in both], "test")
+    unseen = read_models([(Run(name, fold, 0, each), None) for each, fold in both], "test")
     scores = {"seen": score_setting([seen]), "unseen": score_setting([unseen])}
     return {
-        "exposure": exposure,
-        "folds": folds,
+        "exposure": told,
+        "folds": sorted({fold for _, fold in both}),
         "pictures": len(seen.ids),
         **{key: to_json(each, JUDGED) for key, each in scores.items()},
         "against": judge_all(seen, unseen),
