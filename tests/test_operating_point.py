@@ -9,18 +9,19 @@ import pytest
 from answers import Answer, ColourEngine, write_answers
 from defectseg.data.tile import CLEAN, TileSet
 from defectseg.evaluation.operating_point import (
+    Choice,
     RegionRule,
+    can_scale,
     choose_areas,
     choose_operating_point,
     fit_regions,
     held_out_scores,
-    promise,
     score_pictures,
 )
 from defectseg.evaluation.rule import Costs, RuleParams, choose_reject
 from defectseg.evaluation.scored import score_part
-from defectseg.evaluation.valid_scores import ValidScores, count_valid, score_valid
-from defectseg.inference.operating_point import OperatingPoint, to_score
+from defectseg.evaluation.valid_table import ValidTable, count_valid, tabulate_valid
+from defectseg.inference.operating_point import OperatingPoint, neutral_point, to_score
 
 EQUAL = RuleParams(costs=Costs(escape=1, false_alarm=1))
 NO_ALARM = RuleParams(max_false_alarm_rate=0.0)
@@ -43,13 +44,13 @@ def choose(valid: TileSet, rule: RuleParams, temperature: float = 1.0) -> Operat
     return choose_operating_point(ColourEngine(), valid, 3, rule, temperature).point
 
 
-def table(*scores: Sequence[Sequence[float]], defects: str, largest: Sequence[int]) -> ValidScores:
-    """Scores (n, K, A) of candidates 1, 2, 4, …; `#` is a picture with a defect, each a surface."""
+def table(*scores: Sequence[Sequence[float]], defects: str, largest: Sequence[int]) -> ValidTable:
+    """Probabilities (n, K, A) of candidates 1, 2, 4, …, each a surface; `#` shows a defect."""
     array = np.array(scores, dtype=float)
     candidates = tuple(2**step for step in range(array.shape[2]))
     is_defect = np.array([mark == "#" for mark in defects])
     surfaces = np.array([f"s{number}" for number in range(len(defects))])
-    return ValidScores(array, is_defect, surfaces, candidates, tuple(largest))
+    return ValidTable(array, is_defect, surfaces, candidates, tuple(largest))
 
 
 def test_a_minimal_area_makes_a_sure_speck_count_for_nothing(tmp_path: Path):
@@ -103,17 +104,17 @@ def test_half_of_a_small_true_defect_is_the_most_that_a_minimal_area_may_be(tmp_
 
 
 def test_every_picture_has_a_score_for_each_class_and_area(tmp_path: Path):
-    scored = score_valid(ColourEngine(), valid_part(tmp_path), 3, (0.5, 0.5), (4, 1))
+    scored = tabulate_valid(ColourEngine(), valid_part(tmp_path), 3, (0.5, 0.5), (4, 1))
     assert scored.candidates == (1, 2, 4)
-    assert scored.scores[:, 0] == pytest.approx(  # tiles by id: c1, c2, d1, d2
+    assert scored.probabilities[:, 0] == pytest.approx(  # tiles by id: c1, c2, d1, d2
         np.array([[0.902, 0, 0], [0, 0, 0], [0.8, 0.8, 0.8], [0.6, 0.6, 0.6]]), abs=1e-3
     )
-    assert not scored.scores[:, 1].any()
+    assert not scored.probabilities[:, 1].any()
     assert scored.is_defect.tolist() == [False, False, True, True]
 
 
 def test_large_defects_may_have_a_large_minimal_area(tmp_path: Path):
-    scored = score_valid(ColourEngine(), valid_part(tmp_path), 3, (0.5, 0.5), (40_000, 1))
+    scored = tabulate_valid(ColourEngine(), valid_part(tmp_path), 3, (0.5, 0.5), (40_000, 1))
     assert scored.candidates[-1] == 32_768
 
 
@@ -147,18 +148,26 @@ def test_a_picture_is_as_bad_as_its_worst_class():
     assert score_pictures(scores, RegionRule((0, 0), (4.0, 1 / 16)))[0] == pytest.approx(0.5)
 
 
-def test_on_its_scale_two_clean_pictures_of_a_hundred_score_half_in_each_class():
+def test_on_its_scale_two_clean_pictures_of_a_hundred_score_more_than_half_in_each_class():
     draw = np.random.default_rng(0)
     clean = draw.beta([2, 6], [3, 1], (100, 2))
     scores = table(*clean[..., None], [[0.9], [0.9]], defects="." * 100 + "#", largest=(1, 1))
     regions = fit_regions(scores, NO_ALARM, is_scaled=True)
     assert regions.odds_ratios[0] > 10 * regions.odds_ratios[1]  # it is surer of the second
     on_scale = to_score(clean, np.array(regions.odds_ratios))
-    assert (on_scale >= 0.5).sum(axis=0).tolist() == [2, 2]
+    assert (on_scale > 0.5).sum(axis=0).tolist() == [2, 2]
+
+
+def test_pictures_that_score_the_same_score_half_together():
+    rows = [[[0.4], [0.0]]] * 10 + [[[0.3], [1.0]]] * 90
+    scores = table(*rows, [[0.9], [0.9]], defects="." * 100 + "#", largest=(1, 1))
+    ratios = fit_regions(scores, NO_ALARM, is_scaled=True).odds_ratios
+    assert to_score(0.4, ratios[0]) == pytest.approx(0.5)
+    assert ratios[1] == pytest.approx(0.001 / 0.999)  # 1 would be never
 
 
 def test_one_level_finds_what_is_less_sure_because_of_its_class():
-    rows = [[[0.1], [0.9]]] * 10 + [[[0.3], [0.0]]] * 5 + [[[0.0], [0.97]]] * 5
+    rows = [[[0.1], [0.9]]] * 10 + [[[0.8], [0.0]]] * 5 + [[[0.0], [0.97]]] * 5
     scores = table(*rows, defects="." * 10 + "#" * 10, largest=(1, 1))
     escapes = []
     for is_scaled in (False, True):
@@ -168,13 +177,23 @@ def test_one_level_finds_what_is_less_sure_because_of_its_class():
     assert escapes == [5, 0]
 
 
-@pytest.mark.parametrize(("clean", "odds_ratios"), [(49, (1.0, 1.0)), (50, (49.0, 49.0))])
+@pytest.mark.parametrize(
+    ("pictures", "surfaces", "ratio"), [(50, 10, 4.0), (49, 49, 1.0), (50, 9, 1.0)]
+)
 def test_a_class_that_no_clean_picture_shows_is_surest_if_there_are_enough(
-    tmp_path: Path, clean: int, odds_ratios: tuple[float, float]
+    tmp_path: Path, pictures: int, surfaces: int, ratio: float
 ):
-    answers = [Answer(f"c{n}", CLEAN, f"s{n}", NOTHING, NOTHING) for n in range(clean)]
+    answers = [
+        Answer(f"c{n}", CLEAN, f"s{n % surfaces}", NOTHING, NOTHING) for n in range(pictures)
+    ]
     point = choose(valid_part(tmp_path, [*answers, ANSWERS[0]]), EQUAL)
-    assert [each.odds_ratio for each in point.classes] == pytest.approx(odds_ratios)
+    assert [each.odds_ratio for each in point.classes] == pytest.approx([ratio, ratio])
+
+
+def test_a_single_class_needs_no_scale():
+    rows = [[[n / 100]] for n in range(60)]
+    assert can_scale(table(*[row * 2 for row in rows], defects="." * 60, largest=(1, 1)))
+    assert not can_scale(table(*rows, defects="." * 60, largest=(1,)))
 
 
 def test_a_picture_is_held_out_of_the_choice_that_scores_it():
@@ -184,12 +203,23 @@ def test_a_picture_is_held_out_of_the_choice_that_scores_it():
     regions = fit_regions(scores, EQUAL, is_scaled=False)
     assert regions.areas == (1,)
     fitted = score_pictures(scores, regions)
-    held_out = held_out_scores(scores, EQUAL, is_scaled=False)
+    held_out = held_out_scores(scores, regions, EQUAL, is_scaled=False)
     assert fitted[0] < fitted[5:].min()
     assert held_out[0] > held_out[5:].max()  # nothing else asks for two pixels
     few = table(*rows[:-1], defects="." * 5 + "#" * 4, largest=(2,))
-    own = score_pictures(few, fit_regions(few, EQUAL, is_scaled=False))
-    assert held_out_scores(few, EQUAL, is_scaled=False).tolist() == own.tolist()
+    own = fit_regions(few, EQUAL, is_scaled=False)
+    scores_of_few = held_out_scores(few, own, EQUAL, is_scaled=False)
+    assert scores_of_few.tolist() == score_pictures(few, own).tolist()
+
+
+def test_a_scale_is_held_out_too():
+    clean = [[[n / 20], [0.1]] for n in range(20)]
+    rows = [*clean, *[[[0.9], [0.0]]] * 10]
+    scores = table(*rows, defects="." * 20 + "#" * 10, largest=(1, 1))
+    regions = fit_regions(scores, EQUAL, is_scaled=True)
+    held_out = held_out_scores(scores, regions, EQUAL, is_scaled=True)
+    assert held_out[19] > score_pictures(scores, regions)[19]  # it has no say in its scale
+    assert len(set(held_out[20:])) > 1  # equal probabilities, on the scales of different pictures
 
 
 def test_the_level_and_what_it_promises_are_those_of_the_held_out_scores(tmp_path: Path):
@@ -199,14 +229,15 @@ def test_the_level_and_what_it_promises_are_those_of_the_held_out_scores(tmp_pat
     valid = valid_part(tmp_path, answers)
     choice = choose_operating_point(ColourEngine(), valid, 3, EQUAL, 1.0)
     assert choice.point.classes[0].min_area == 2  # with it the speck counts for nothing
-    assert choice.promised == {"escape_rate": 0, "false_alarm_rate": 0.2, "review_rate": 0}
+    assert choice.promised() == {"escape_rate": 0, "false_alarm_rate": 0.2, "review_rate": 0}
     assert choose(valid, NO_ALARM).reject == pytest.approx((1 + 0.902) / 2, abs=1e-3)
 
 
 def test_what_is_promised_is_the_share_on_either_side_of_both_levels():
     scores = np.array([0.1, 0.5, 0.9, 0.2, 0.4, 0.6, 0.8])
     is_defect = np.array([True, True, True, False, False, False, False])
-    assert promise(scores, is_defect, 0.4, 0.7) == {
+    point = neutral_point(["crack"]).model_copy(update={"review": 0.4, "reject": 0.7})
+    assert Choice(point, scores, is_defect).promised() == {
         "escape_rate": pytest.approx(1 / 3),
         "false_alarm_rate": pytest.approx(1 / 4),
         "review_rate": pytest.approx(3 / 7),
@@ -222,21 +253,43 @@ def test_what_is_promised_is_the_share_on_either_side_of_both_levels():
     ],
     ids=RuleParams.describe,
 )
-def test_the_verdicts_on_valid_are_those_that_were_chosen(tmp_path: Path, rule: RuleParams):
-    """What the table promised is what `predict` then says of the same pictures."""
+@pytest.mark.parametrize("pictures", [24, 112])
+def test_the_verdicts_on_valid_are_those_that_were_chosen(
+    tmp_path: Path, pictures: int, rule: RuleParams
+):
+    """What the table says is what `predict` then says of the same pictures, on one scale or not."""
     draw = np.random.default_rng(1)
     answers = []
-    for number in range(24):
+    for number in range(pictures):
         shape = "".join(draw.choice(["1", "2", "."], 24, p=[0.3, 0.2, 0.5]))
         drawn = f"{shape[:8]} {shape[8:16]} {shape[16:]}"
         grey = int(draw.integers(20, 256))
         is_defect = number % 2 == 0
         truth = drawn if is_defect else f"{NOTHING} {NOTHING} {NOTHING}"
         kind = "crack" if is_defect else CLEAN
-        answers.append(Answer(f"t{number:02}", kind, f"s{number}", truth, drawn, grey))
+        answers.append(Answer(f"t{number:03}", kind, f"s{number}", truth, drawn, grey))
     valid = valid_part(tmp_path, answers)
     point = choose(valid, rule)
+    assert (point.classes[0].odds_ratio != 1) == (pictures > 100)
     engine = ColourEngine(point.thresholds)
-    pictures, _ = score_part(engine, point, valid, 3, "test")
-    for picture in pictures:
+    found, _ = score_part(engine, point, valid, 3, "test")
+    for picture in found:
         assert picture.verdict == point.verdict(picture.score), picture.tile.id
+    largest = count_valid(engine, valid, 3)[1]
+    seen = tabulate_valid(engine, valid, 3, point.thresholds, largest)
+    areas = tuple(seen.candidates.index(each.min_area) for each in point.classes)
+    ratios = tuple(each.odds_ratio for each in point.classes)
+    expected = score_pictures(seen, RegionRule(areas, ratios))
+    assert [picture.score for picture in found] == pytest.approx(expected.tolist())
+
+
+@pytest.mark.parametrize("missing", [CLEAN, "crack"])
+def test_a_part_with_one_kind_of_picture_promises_nothing_of_the_other(
+    tmp_path: Path, missing: str
+):
+    answers = [each for each in ANSWERS if each.defect_class != missing]
+    choice = choose_operating_point(ColourEngine(), valid_part(tmp_path, answers), 3, EQUAL, 1.0)
+    unknown = "false_alarm_rate" if missing == CLEAN else "escape_rate"
+    told = choice.promised()
+    assert np.isnan(told.pop(unknown))
+    assert np.isfinite(list(told.values())).all()

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from conftest import mask
-from defectseg.evaluation.picture_score import class_scores, largest_area, picture_score
+from defectseg.evaluation.picture_score import class_probabilities, largest_area, picture_score
 from defectseg.inference.defects import LEVELS
 from defectseg.inference.operating_point import ClassPoint, OperatingPoint
 from defectseg.inference.predictor import judge
@@ -32,7 +32,7 @@ def tenths(drawing: str) -> Float:
 def scores(drawing: str, threshold: float, *areas: int) -> list[float]:
     """The scores of one class that every pixel belongs to."""
     defect = tenths(drawing)
-    return class_scores(defect, np.ones(defect.shape, bool), threshold, areas).tolist()
+    return class_probabilities(defect, np.ones(defect.shape, bool), threshold, areas).tolist()
 
 
 def points(
@@ -82,7 +82,7 @@ def test_peaks_apart_are_joined_at_the_level_of_the_bridge():
 
 def test_only_the_pixels_of_the_class_count():
     is_kind = mask("##..") > 0
-    assert class_scores(tenths("4499"), is_kind, 0.5, [1, 3]).tolist() == [0.4, 0.0]
+    assert class_probabilities(tenths("4499"), is_kind, 0.5, [1, 3]).tolist() == [0.4, 0.0]
 
 
 def test_the_worst_class_decides_about_the_picture_each_by_its_threshold_and_area():
@@ -101,9 +101,11 @@ def test_the_worst_class_is_the_one_whose_score_is_the_highest_not_whose_probabi
 
 def test_nothing_scores_below_the_lowest_level():
     faint = np.full((3, 3), 0.009, np.float32)
-    assert class_scores(faint, np.ones((3, 3), bool), 0.5, [1]).tolist() == [0.0]
-    assert class_scores(np.zeros((3, 3), np.float32), np.ones((3, 3), bool), 0.5, [1]) == [0.0]
-    assert class_scores(faint + np.float32(0.001), faint > 0, 0.5, [9]).tolist() == [0.01]
+    assert class_probabilities(faint, np.ones((3, 3), bool), 0.5, [1]).tolist() == [0.0]
+    assert class_probabilities(np.zeros((3, 3), np.float32), np.ones((3, 3), bool), 0.5, [1]) == [
+        0.0
+    ]
+    assert class_probabilities(faint + np.float32(0.001), faint > 0, 0.5, [9]).tolist() == [0.01]
 
 
 def test_a_region_touches_at_corners_and_at_the_edge_of_the_picture():
@@ -119,14 +121,16 @@ def test_the_scores_are_those_of_trying_every_level(grid: Mask, threshold: float
     is_kind = np.array([random.random() < 0.8 for _ in range(grid.size)]).reshape(grid.shape)
     own = np.where(is_kind, defect, np.float32(0))
     expected = [by_force(own, threshold, area) for area in AREAS]
-    assert class_scores(defect, is_kind, threshold, AREAS).tolist() == pytest.approx(expected)
+    assert class_probabilities(defect, is_kind, threshold, AREAS).tolist() == pytest.approx(
+        expected
+    )
 
 
 @given(GRIDS, THRESHOLDS)
 @settings(deadline=None, max_examples=100)
 def test_a_larger_minimal_area_never_raises_a_score(grid: Mask, threshold: float):
     defect = (grid / np.float32(100)).astype(np.float32)
-    found = class_scores(defect, np.ones(grid.shape, bool), threshold, range(1, 12))
+    found = class_probabilities(defect, np.ones(grid.shape, bool), threshold, range(1, 12))
     assert (np.diff(found) <= 0).all()
 
 

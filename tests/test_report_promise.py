@@ -47,6 +47,9 @@ def test_the_steps_name_the_levels_and_the_review():
     steps = " ".join(explain(make_point()))
     assert "reaches 0.700 is rejected" in steps
     assert "only 0.400 goes to a person" in steps
+    assert "98 of 100 clean valid pictures score at most 0.5" in steps
+    plain = tuple(c.model_copy(update={"odds_ratio": 1.0}) for c in make_point().classes)
+    assert "That probability is its score." in explain(make_point(classes=plain))
     assert "There is no review" in " ".join(explain(make_point(review=0.7)))
 
 

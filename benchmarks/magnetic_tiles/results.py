@@ -36,7 +36,7 @@ CLASSES = ("blowhole", "break", "crack", "fray", "uneven")
 
 @dataclass(frozen=True)
 class FoldedTable:
-    """The rows of all folds of one seed, or of other models that no picture shares."""
+    """The rows of several models, such as the folds of a seed; each picture is in one's part."""
 
     table: RankedTable  # (n)
     fold: npt.NDArray[np.int_]  # (n,): the place of its model among those that were read

@@ -24,6 +24,7 @@ from reference import (
     train,
     two_classes,
 )
+from remembered import Remembered
 
 from defectseg.data.tile import TileSet
 from defectseg.determinism import ComputeParams, set_up
@@ -95,7 +96,7 @@ def run(
     weights = work / f"reference/{name_of(recipe, split)}.safetensors"
     network = train(parts["train"], recipe, 0, device, weights)
     seconds = time.perf_counter() - started
-    engine = ReferenceEngine(network, neutral_point(tiles.classes), device)
+    engine = ReferenceEngine(Remembered(network), neutral_point(tiles.classes), device)
     scores = {"own": score_own_way(engine, parts["test"])}
     if split != RANDOM:
         scores["ours"] = score_our_way(engine, parts["valid"], parts["test"])

@@ -1,13 +1,14 @@
-"""Scored pictures in, what every level of rejection would have done to them out."""
+"""The scores of pictures in, what every level of rejection would have done to them out.
 
-from collections.abc import Sequence
+n pictures.
+"""
+
 from dataclasses import dataclass
 
 import numpy as np
 
 from defectseg.evaluation.metrics import to_number
-from defectseg.evaluation.rule import rates_at
-from defectseg.evaluation.scored import ScoredPicture
+from defectseg.evaluation.rule import Bool, Float, rates_at
 
 POINTS = 200  # of a curve
 
@@ -21,10 +22,13 @@ class CurvePoint:
     false_alarm_rate: float | None  # of clean pictures: rejected
 
 
-def escape_curve(pictures: Sequence[ScoredPicture]) -> list[CurvePoint]:
-    """From a level that rejects nothing to one that rejects all, at most `POINTS` levels."""
-    scores = np.array([picture.score for picture in pictures])
-    is_defect = np.array([picture.tile.is_defect for picture in pictures], dtype=bool)
+def escape_curve(scores: Float, is_defect: Bool) -> list[CurvePoint]:
+    """From a level that rejects nothing to one that rejects all, at most `POINTS` levels.
+
+    Args:
+        scores: (n,) in [0, 1].
+        is_defect: (n,).
+    """
     levels = np.unique(np.concatenate([scores, [0.0, np.nextafter(1.0, 2.0)]]))[::-1]
     if len(levels) > POINTS:
         levels = levels[np.linspace(0, len(levels) - 1, POINTS).round().astype(int)]

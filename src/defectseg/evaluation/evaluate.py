@@ -92,14 +92,13 @@ def evaluate_model(
     choice, calibration = choose_on_valid(
         engine, parts["valid"], channels, params.operating_point, seed
     )
-    point = choice.point
-    chosen = engine.at(point)
+    chosen = engine.at(choice.point)
     measured = {
-        part: Measured(*score_part(chosen, point, parts[part], channels, f"measure {part}"))
+        part: Measured(*score_part(chosen, choice.point, parts[part], channels, f"measure {part}"))
         for part in ("valid", "test")
     }
     metrics = score(measured, choice, params.bootstrap, info.classes, seed, calibration)
-    facts = tell(metrics, info, point, params, measured, parts, chosen, training)
+    facts = tell(metrics, info, choice, params, measured, parts, chosen, training)
     write_outputs(outputs, facts, measured["test"].pictures, measured["test"].pixels)
     return dict(facts.metrics)
 
@@ -132,7 +131,7 @@ def score(
         "ece": to_number(calibration_error(reliability(test.pixels))),
         "interval": interval,
         "valid": {name: chosen_on[name] for name in CHOSEN_ON}
-        | {name: to_number(rate) for name, rate in choice.promised.items()}
+        | {name: to_number(rate) for name, rate in choice.promised().items()}
         | {
             "ece_before": to_number(calibration.error_before),
             "ece_after": to_number(calibration.error_after),
@@ -143,7 +142,7 @@ def score(
 def tell(
     metrics: dict[str, Any],
     info: ModelInfo,
-    point: OperatingPoint,
+    choice: Choice,
     params: EvaluateParams,
     measured: Mapping[str, Measured],
     parts: Mapping[str, TileSet],
@@ -151,7 +150,7 @@ def tell(
     training: Mapping[str, Sequence[float]],
 ) -> ReportFacts:
     """Everything that the report says; `metrics` with gates is metrics/evaluate.json."""
-    gates = check_gates(metrics, params.gates)
+    point, gates = choice.point, check_gates(metrics, params.gates)
     decided = {"operating_point": point.model_dump(), "gates": [asdict(gate) for gate in gates]}
     pictures, channels = measured["test"].pictures, info.network.in_channels
     return ReportFacts(
@@ -159,7 +158,13 @@ def tell(
         info=info,
         point=point,
         gates=gates,
-        curves={name: escape_curve(part.pictures) for name, part in measured.items()},
+        curves={
+            "valid": escape_curve(choice.scores, choice.is_defect),
+            "test": escape_curve(
+                np.array([picture.score for picture in pictures]),
+                np.array([picture.tile.is_defect for picture in pictures], dtype=bool),
+            ),
+        },
         reliability={name: reliability(part.pixels) for name, part in measured.items()},
         confusion=[(picture.tile.defect_class, picture.said) for picture in pictures],
         slices=slice_scores(pictures, info.classes),

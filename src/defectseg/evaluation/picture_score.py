@@ -25,15 +25,15 @@ def picture_score(
         kind: (H, W) in 1..K: the likeliest defect class.
         classes: K, in their order.
     """
-    return max(
-        chosen.score(
-            float(class_scores(defect, kind == index, chosen.threshold, [chosen.min_area])[0])
-        )
-        for index, chosen in enumerate(classes, start=1)
-    )
+    scores = []
+    for index, chosen in enumerate(classes, start=1):
+        area = [chosen.min_area]
+        (found,) = class_probabilities(defect, kind == index, chosen.threshold, area)
+        scores.append(chosen.score(float(found)))
+    return max(scores)
 
 
-def class_scores(
+def class_probabilities(
     defect: npt.NDArray[np.float32],
     is_kind: npt.NDArray[np.bool_],
     threshold: float,
@@ -46,21 +46,21 @@ def class_scores(
     """
     own = np.where(is_kind, defect, np.float32(0))
     rows, columns = (np.flatnonzero(own.max(axis=axis) >= LEVELS[0]) for axis in (1, 0))
-    scores = np.zeros(len(min_areas))
+    found = np.zeros(len(min_areas))
     if not len(rows):
-        return scores
+        return found
     own = own[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     regions = find_regions(own >= threshold, own, 1)
     surest = [np.sort(own[region.place][region.inside])[::-1] for region in regions]
     for place, area in enumerate(min_areas):
-        scores[place] = max((float(s[area - 1]) for s in surest if len(s) >= area), default=0.0)
+        found[place] = max((float(s[area - 1]) for s in surest if len(s) >= area), default=0.0)
     for level in reversed(LEVELS):
-        if scores.all():
+        if found.all():
             break
         if level < threshold:
             reached = np.array(min_areas) <= largest_area(own >= level)
-            scores[(scores == 0) & reached] = level
-    return scores
+            found[(found == 0) & reached] = level
+    return found
 
 
 def largest_area(where: npt.NDArray[np.bool_]) -> int:

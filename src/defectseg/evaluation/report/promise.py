@@ -17,8 +17,8 @@ from defectseg.inference.operating_point import OperatingPoint
 PROMISED = ("escape_rate", "false_alarm_rate", "review_rate", "iou_macro")
 HIGHER_IS_BETTER = ("iou_macro",)
 HELD_OUT = (
-    "The rates are promised from surfaces of the valid part that had no say in the smallest areas "
-    "and the scores, as far as it has enough of them."
+    "The rates that valid promises are those of held-out surfaces, as far as it has enough: "
+    "smallest areas and scale were then chosen without them, thresholds and levels with all."
 )
 
 
@@ -73,9 +73,14 @@ def explain(point: OperatingPoint) -> list[str]:
         "Connected pixels of one class are a region. What decides is the probability that its "
         "surest pixels reach, as many as the smallest area of the class; a smaller region counts "
         "for nothing.",
-        "The probability becomes a score that says the same of every class: 0.5 is what 98 of 100 "
-        "clean valid pictures stay below, as far as they tell.",
     ]
+    if any(each.odds_ratio != 1 for each in point.classes):
+        steps.append(
+            "The probability becomes a score that says the same of every class: in each, about 98 "
+            "of 100 clean valid pictures score at most 0.5."
+        )
+    else:
+        steps.append("That probability is its score.")
     if point.review < point.reject:
         steps.append(
             f"A picture with a region whose score reaches {level(point.reject)} is rejected; one "

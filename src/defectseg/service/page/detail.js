@@ -5,7 +5,7 @@ import { advise } from "./errors.js";
 import { describe } from "./list.js";
 import { canRetry } from "./overall.js";
 import { DefectTable } from "./table.js";
-import { bytes, plural } from "./text.js";
+import { bytes, plural, score } from "./text.js";
 import { makeTimes } from "./times.js";
 
 /** @typedef {import("./state.js").Item} Item */
@@ -105,10 +105,10 @@ export class Detail {
 export function explain(/** @type {any} */ result, /** @type {any} */ model) {
   const point = model?.sha256 === result.model.sha256 ? model.operating_point : null;
   if (!result.defects.length) return "No defect was found.";
-  const score = result.defects[0].score.toFixed(2);
-  if (!point) return `The surest defect has a score of ${score}.`;
-  if (result.verdict === "reject") return `The surest defect scores ${score}; from ${point.reject.toFixed(2)} on a picture is rejected.`;
-  return `The surest defect scores ${score}, below ${point.reject.toFixed(2)} of a reject: look at the piece.`;
+  const highest = score(result.defects[0].score);
+  if (!point) return `The surest defect has a score of ${highest}.`;
+  if (result.verdict === "reject") return `The surest defect scores ${highest}; from ${score(point.reject)} on a picture is rejected.`;
+  return `The surest defect scores ${highest}, below ${score(point.reject)} of a reject: look at the piece.`;
 }
 
 /** Names and values. */

@@ -3,7 +3,7 @@
 import { byId, icon, make } from "./dom.js";
 import { advise } from "./errors.js";
 import { outcome } from "./state.js";
-import { plural } from "./text.js";
+import { plural, score } from "./text.js";
 
 const ROW_PX = 54; // as in page.css
 const MORE = 6; // rows beyond the edges
@@ -115,5 +115,5 @@ export function describe(/** @type {Item} */ item) {
 export function describeResult(/** @type {any} */ result) {
   const word = result.verdict[0].toUpperCase() + result.verdict.slice(1);
   if (!result.defects.length) return `${word} · no defect`;
-  return `${word} · ${plural(result.defects.length, "defect")} · ${result.defects[0].score.toFixed(2)}`;
+  return `${word} · ${plural(result.defects.length, "defect")} · ${score(result.defects[0].score)}`;
 }

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { byId, make } from "./dom.js";
 import { pairs } from "./detail.js";
-import { bytes, whole } from "./text.js";
+import { bytes, score, whole } from "./text.js";
 
 const EVERY_MS = 10_000;
 const WORDS = { checking: "Asking …", ready: "Ready", starting: "Not ready", stopping: "Stopping", unreachable: "Unreachable" };
@@ -55,9 +55,9 @@ function showModel(/** @type {any} */ model) {
   byId("limits").textContent = limits(input);
   byId("model-card").replaceChildren(
     make("h3", { text: "Verdict" }),
-    pairs([["Reject", `score from ${point.reject.toFixed(2)}`], ["Review", `score from ${point.review.toFixed(2)}`], ["Accept", "no defect"], ["Chosen by", point.rule]]),
+    pairs([["Reject", `score from ${score(point.reject)}`], ["Review", `score from ${score(point.review)}`], ["Accept", "no defect"], ["Chosen by", point.rule]]),
     make("h3", { text: "Classes" }),
-    pairs(point.classes.map((each) => [each.defect_class, `from ${each.threshold.toFixed(2)} a pixel, ${whole(each.min_area)} px or more, score 0.5 at ${(1 / (1 + each.odds_ratio)).toFixed(2)}`])),
+    pairs(point.classes.map((each) => [each.defect_class, `from ${each.threshold.toFixed(2)} a pixel, ${whole(each.min_area)} px or more, score 0.5 at ${score(1 / (1 + each.odds_ratio))}`])),
     make("h3", { text: "Pictures" }),
     pairs([
       ["Formats", input.formats.join(", ")],

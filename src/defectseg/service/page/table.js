@@ -3,7 +3,7 @@
 import { classNumber } from "./layers.js";
 import { colourOf, toCss } from "./colours.js";
 import { make } from "./dom.js";
-import { percent, whole } from "./text.js";
+import { percent, score, whole } from "./text.js";
 
 const MOST_ROWS = 200; // beyond, a page of rows helps nobody; the JSON has all
 
@@ -20,7 +20,7 @@ const MOST_ROWS = 200; // beyond, a page of rows helps nobody; the JSON has all
 const COLUMNS = [
   { title: "#", value: (_, number) => number, text: () => "" },
   { title: "Class", value: (defect) => defect.defect_class, text: (defect) => defect.defect_class, left: true },
-  { title: "Score", value: (defect) => -defect.score, text: (defect) => defect.score.toFixed(2) },
+  { title: "Score", value: (defect) => -defect.score, text: (defect) => score(defect.score) },
   { title: "Area", value: (defect) => -defect.area_px, text: (defect) => `${whole(defect.area_px)} px\n${percent(defect.area_fraction)}`, small: true },
   { title: "mm²", value: (defect) => -defect.area_mm2, text: (defect) => String(Number(defect.area_mm2.toPrecision(3))) },
   { title: "Box", value: (defect) => defect.box[0], text: ({ box: [x1, y1, x2, y2] }) => `${x1}, ${y1}\n${x2}, ${y2}`, left: true, small: true },

@@ -31,6 +31,12 @@ export function percent(/** @type {number} */ fraction) {
   return `${value >= 10 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : value.toPrecision(2)} %`;
 }
 
+/** 0.93; more digits where two would say 0 or 1. */
+export function score(/** @type {number} */ value) {
+  const texts = [2, 3, 4].map((digits) => value.toFixed(digits));
+  return texts.find((text) => Number(text) % 1) ?? texts[0];
+}
+
 /** 1 defect, 2 defects. */
 export function plural(/** @type {number} */ count, /** @type {string} */ noun) {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;

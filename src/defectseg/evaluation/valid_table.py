@@ -1,10 +1,10 @@
-"""A network and the valid part in, the score of every picture by class and minimal area out.
+"""A network and the valid part in, what each picture shows by class and minimal area out.
 
 K defect classes, A candidates of a minimal area, n pictures.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from tqdm import tqdm
 
 from defectseg.data.tile import TileSet
-from defectseg.evaluation.picture_score import class_scores
+from defectseg.evaluation.picture_score import class_probabilities
 from defectseg.evaluation.pixel_counts import PixelCounts
 from defectseg.evaluation.rule import Bool, Float
 from defectseg.inference.defects import find_regions
@@ -25,28 +25,27 @@ GROUPS = 5  # of surfaces, each held out once
 
 
 @dataclass(frozen=True)
-class ValidScores:
+class ValidTable:
     """What decides about the valid part, of every picture."""
 
-    scores: Float  # (n, K, A) in [0, 1]: see `picture_score.class_scores`
+    probabilities: Float  # (n, K, A) in [0, 1]: see `picture_score.class_probabilities`
     is_defect: Bool  # (n,)
     surfaces: npt.NDArray[np.str_]  # (n,)
     candidates: tuple[int, ...]  # A areas, px, ascending
     largest: tuple[int, ...]  # K areas, px: no candidate above it is tried
 
-    def only(self, chosen: Bool) -> "ValidScores":
+    def only(self, chosen: Bool) -> "ValidTable":
         """Those of some of the pictures (n,)."""
-        return ValidScores(
-            self.scores[chosen],
-            self.is_defect[chosen],
-            self.surfaces[chosen],
-            self.candidates,
-            self.largest,
+        return replace(
+            self,
+            probabilities=self.probabilities[chosen],
+            is_defect=self.is_defect[chosen],
+            surfaces=self.surfaces[chosen],
         )
 
     def with_areas(self, areas: Sequence[int]) -> Float:
-        """The scores (n, K) with a choice of minimal areas: K places among the candidates."""
-        return self.scores[:, np.arange(len(areas)), list(areas)]
+        """The probabilities (n, K) with minimal areas: K places among the candidates."""
+        return self.probabilities[:, np.arange(len(areas)), list(areas)]
 
     def groups(self) -> Iterator[Bool]:
         """Which pictures (n,) each of `GROUPS` parts has: whole surfaces, defects spread evenly.
@@ -57,7 +56,7 @@ class ValidScores:
         if min(map(len, shown)) < GROUPS:
             return
         maker = StratifiedGroupKFold(GROUPS, shuffle=True, random_state=0)
-        for _, members in maker.split(self.scores, self.is_defect, self.surfaces):
+        for _, members in maker.split(self.probabilities, self.is_defect, self.surfaces):
             inside = np.zeros(len(self.is_defect), dtype=bool)
             inside[members] = True
             yield inside
@@ -86,22 +85,22 @@ def count_valid(
     return pixels, tuple(max(1, int(area)) for area in half)
 
 
-def score_valid(
+def tabulate_valid(
     engine: Engine,
     valid: TileSet,
     channels: int,
     thresholds: Sequence[float],
     largest: tuple[int, ...],
-) -> ValidScores:
-    """Score each picture of the part by each class and each candidate of its minimal area."""
+) -> ValidTable:
+    """Look at each picture of the part by each class and each candidate of its minimal area."""
     candidates = [2**step for step in range(AREAS) if 2**step <= max(largest)]
-    scores = np.zeros((len(valid.tiles), len(thresholds), len(candidates)))
+    found = np.zeros((len(valid.tiles), len(thresholds), len(candidates)))
     for row, tile in enumerate(tqdm(valid.tiles, desc="operating point", unit="picture")):
         probability = engine.run(valid.picture(tile, channels)[None]).probability[0]
         defect, kind = defect_probability(probability), likeliest_kind(probability)
         for column, threshold in enumerate(thresholds):
             is_kind = kind == column + 1
-            scores[row, column] = class_scores(defect, is_kind, threshold, candidates)
+            found[row, column] = class_probabilities(defect, is_kind, threshold, candidates)
     is_defect = np.array([tile.is_defect for tile in valid.tiles], dtype=bool)
     surfaces = np.array([tile.surface for tile in valid.tiles])
-    return ValidScores(scores, is_defect, surfaces, tuple(candidates), largest)
+    return ValidTable(found, is_defect, surfaces, tuple(candidates), largest)

@@ -1,17 +1,17 @@
-"""valid_scores: surfaces are held out whole, each once."""
+"""valid_table: surfaces are held out whole, each once."""
 
 import numpy as np
 import pytest
 
-from defectseg.evaluation.valid_scores import GROUPS, ValidScores
+from defectseg.evaluation.valid_table import GROUPS, ValidTable
 
 
-def table(*surfaces: tuple[str, str]) -> ValidScores:
+def table(*surfaces: tuple[str, str]) -> ValidTable:
     """One class and one area; `#` is a picture with a defect, and a surface may have several."""
     names, marks = zip(*surfaces, strict=True)
     scores = np.arange(len(names), dtype=float)[:, None, None]
     is_defect = np.array([mark == "#" for mark in marks])
-    return ValidScores(scores, is_defect, np.array(names), (1,), (1,))
+    return ValidTable(scores, is_defect, np.array(names), (1,), (1,))
 
 
 MANY = [(f"{mark}{n}", mark) for n in range(12) for mark in ".#" for _ in range(1 + n % 3)]
@@ -42,5 +42,5 @@ def test_none_is_held_out_of_too_few_surfaces(missing: str):
 def test_some_of_the_pictures_keep_what_belongs_to_them():
     scores = table(("a", "#"), ("b", "."), ("c", "#"))
     some = scores.only(np.array([False, True, True]))
-    assert some.scores.ravel().tolist() == [1, 2]
+    assert some.probabilities.ravel().tolist() == [1, 2]
     assert (some.surfaces.tolist(), some.is_defect.tolist()) == (["b", "c"], [False, True])
