@@ -97,6 +97,12 @@ def test_waits_double_with_some_chance_and_keep_to_retry_after(shown: Shown):
     assert shown.module("queue", code, given) == [500, 2000, 3000, 15000, 7000, 10500]
 
 
+def test_a_score_never_looks_like_none_or_certain_unless_it_is(shown: Shown):
+    given = [0.5, 0.9312, 0.9978, 0.99996, 0.0004, 0, 1]
+    said = ["0.50", "0.93", "0.998", "1.00", "0.0004", "0.00", "1.00"]
+    assert shown.module("text", "return given.map(m.score);", given) == said
+
+
 def test_a_reply_that_is_none_of_ours_is_told_as_such(shown: Shown):
     code = """try { return m.readReply(given[0], given[1], () => "3"); }
       catch ({ code, retryAfterS, requestId }) { return [code, retryAfterS, requestId]; }"""
