@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,7 +102,9 @@ def test_a_fold_is_trained_once_and_scored_in_both_ways(
         replace(tiles, tiles=hashed), {t.id: n // 5 for n, t in enumerate(tiles.tiles)}
     )
     both = reference.two_classes(folds.tiles, tmp_path / "two")
-    recipe = reference.Recipe(1, 0.001, batch_size=2, frozen_first=False)
+    recipe = reference.Recipe(1, 0.001, batch_size=2, frozen_first=False, bfloat16=True)
+    seen: list[torch.dtype] = []
+    monkeypatch.setattr(reference.Bfloat16, "after_pred", noting(seen, reference.Bfloat16))
     cpu = torch.device("cpu")
     facts = run_reference.run("0", recipe, folds, both, cpu, tmp_path / "work")
     shown = [t for t in both.tiles if t.is_defect and folds.split(0).parts[t.id] == "train"]
@@ -111,11 +114,23 @@ def test_a_fold_is_trained_once_and_scored_in_both_ways(
     assert ours["pictures"] == 5
     assert {"dice_pooled", "image_auroc", "escape_rate", "false_alarm_rate"} <= ours.keys()
     json.dumps(facts, allow_nan=False)
-    weights = tmp_path / "work/reference/1-epochs-0.001-whole-0.safetensors"
+    weights = tmp_path / "work/reference/1-epochs-0.001-whole-bfloat16-0.safetensors"
+    assert set(seen) == {torch.bfloat16}
     written = weights.stat().st_mtime_ns
     train = run_reference.parts_of("0", folds, both)["train"]
     reference.train(train, recipe, 0, cpu, weights)
     assert weights.stat().st_mtime_ns == written
+
+
+def noting(seen: list[torch.dtype], callback: type[reference.Bfloat16]) -> Callable[..., None]:
+    """The callback's `after_pred`, which notes first of what type the prediction is."""
+    original = callback.after_pred
+
+    def after_pred(self: reference.Bfloat16) -> None:
+        seen.append(self.pred.dtype)
+        original(self)
+
+    return after_pred
 
 
 def test_its_own_scoring_never_sees_what_lies_outside_of_the_centre(tmp_path: Path):

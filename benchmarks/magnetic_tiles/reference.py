@@ -33,6 +33,7 @@ from defectseg.evaluation.metrics import interval, resample, to_number
 from defectseg.files import replace_atomically
 from defectseg.inference.engine import Output
 from defectseg.inference.operating_point import OperatingPoint
+from defectseg.network.callbacks import Bfloat16
 from defectseg.network.tensors import write_tensors
 from defectseg.pixels import to_mask
 
@@ -51,6 +52,7 @@ class Recipe:
     learning_rate: float
     batch_size: int = 16
     frozen_first: bool = True  # fine_tune: an epoch of the decoder alone comes first
+    bfloat16: bool = False  # there: float32
 
 
 OWN = Recipe(epochs=6, learning_rate=0.02)
@@ -85,6 +87,8 @@ def train(
     """The trained network; read from `weights` where an earlier run has left it there."""
     torch.manual_seed(seed)
     learn = learner(tiles, recipe, seed, device)
+    if recipe.bfloat16:
+        learn.add_cb(Bfloat16())
     if not weights.exists():
         with as_plain_fastai():
             if recipe.frozen_first:
