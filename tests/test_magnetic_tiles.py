@@ -318,7 +318,7 @@ def test_the_reference_learner_has_a_row_for_each_way_of_scoring(
     own = {"dice_pooled": 0.2, "interval": ends}
     ours = {"dice_pooled": 0.15, "image_auroc": None, "interval": {"dice_pooled": ends}}
     facts = {
-        "recipe": {"epochs": 6, "learning_rate": 0.02},
+        "recipe": {"epochs": 6, "learning_rate": 0.02, "frozen_first": False, "bfloat16": True},
         "split": "3",
         "scores": {"own": own, "ours": ours},
     }
@@ -326,7 +326,7 @@ def test_the_reference_learner_has_a_row_for_each_way_of_scoring(
     (tmp_path / "reference/one.json").write_text(json.dumps(facts))
     *lines, ours_beside = markdown_tables.reference_lines(best)
     assert ours_beside == "| light | surfaces, fold 3 | our way | 0.500 | 0.500 | 0.500 | 0.500 |"
-    start = "| 6 epochs at 0.02 | surfaces, fold 3 |"
+    start = "| 6 epochs at 0.02, all layers at once, bfloat16 | surfaces, fold 3 |"
     assert lines[-2] == f"{start} its way | 0.200 (0.100 – 0.300) |  |  |  |"
     assert lines[-1] == f"{start} our way | 0.150 (0.100 – 0.300) | undefined |  |  |"
 

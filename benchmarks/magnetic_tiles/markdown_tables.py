@@ -123,6 +123,8 @@ def reference_lines(best: dict[str, Any]) -> Iterator[str]:
     for told in each:
         recipe = told["recipe"]
         name = f"{recipe['epochs']} epochs at {recipe['learning_rate']:g}"
+        name += "" if recipe["frozen_first"] else ", all layers at once"
+        name += ", bfloat16" if recipe.get("bfloat16") else ""
         split = told["split"] if told["split"] == "random" else f"surfaces, fold {told['split']}"
         for way, scores in told["scores"].items():
             cells = [show_reference(scores, key) for key in REFERENCE]
