@@ -331,6 +331,27 @@ def test_the_reference_learner_has_a_row_for_each_way_of_scoring(
     assert lines[-1] == f"{start} our way | 0.150 (0.100 – 0.300) | undefined |  |  |"
 
 
+PRECISIONS = (("fp32", 1), ("int8", 2))  # twice as fast
+
+
+def test_the_time_of_each_network_is_told_beside_the_yardstick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(markdown_tables, "RESULTS", tmp_path)
+    assert list(markdown_tables.speed_lines()) == []
+    networks = []
+    for name, ms in (("light", 8), ("large", 40)):
+        times = {how: {"p50_ms": ms / d, "p10_ms": 1, "p90_ms": 99} for how, d in PRECISIONS}
+        networks.append({"name": name, "parameters": 2_000_000} | times)
+    told = {"setting": {"threads": 2}, "networks": networks}
+    (tmp_path / "speed.json").write_text(json.dumps(told))
+    lines = list(markdown_tables.speed_lines())
+    assert lines[1].startswith("| network | size | float32, 2 threads | INT8, 2 threads |")
+    ends = "(1.0 – 99.0)"
+    assert lines[3] == f"| light | 2.00 M | 8.0 ms {ends} | 4.0 ms {ends} | 5.0 ×, INT8 10.0 × |"
+    assert lines[4].endswith("| 1.0 ×, INT8 2.0 × |")
+
+
 def test_an_early_look_is_at_the_valid_parts_of_the_folds_that_all_have_done(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

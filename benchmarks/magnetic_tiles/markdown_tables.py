@@ -53,6 +53,7 @@ def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield from confusion_lines(best)
     yield from exposure_lines(rows)
     yield from reference_lines(best)
+    yield from speed_lines()
 
 
 def class_lines(rows: Sequence[dict[str, Any]], what: str, score: str) -> Iterator[str]:
@@ -135,6 +136,28 @@ def reference_lines(best: dict[str, Any]) -> Iterator[str]:
             cells = [show_number(told[key]) for key in REFERENCE]
             split = f"surfaces, fold {told['fold']}"
             yield f"| {best['setting']} | {split} | {WAYS['ours']} | {' | '.join(cells)} |"
+
+
+def speed_lines() -> Iterator[str]:
+    """What each network costs, and how many times the last of them, the yardstick, costs more."""
+    path = RESULTS / "speed.json"
+    if not path.exists():
+        return
+    told = json.loads(path.read_text(encoding="utf-8"))
+    networks = told["networks"]
+    yardstick = networks[-1]["fp32"]["p50_ms"]
+    yield ""
+    threads = told["setting"]["threads"]
+    columns = (f"{what}, {threads} threads" for what in ("float32", "INT8"))
+    yield from header("network", "size", *columns, "faster than the yardstick")
+    for each in networks:
+        cells = []
+        for precision in ("fp32", "int8"):
+            ms = each[precision]
+            cells.append(f"{ms['p50_ms']:.1f} ms ({ms['p10_ms']:.1f} – {ms['p90_ms']:.1f})")
+        faster = (f"{yardstick / each[how]['p50_ms']:.1f} ×" for how in ("fp32", "int8"))
+        size = f"{each['parameters'] / 1e6:.2f} M"
+        yield f"| {each['name']} | {size} | {' | '.join(cells)} | {', INT8 '.join(faster)} |"
 
 
 def show_reference(scores: dict[str, Any], name: str) -> str:

@@ -101,9 +101,9 @@ def run(
     work: Path,
 ) -> dict[str, Any]:
     """One training, scored."""
-    started = time.perf_counter()
-    parts = parts_of(split, protocol, tiles)
     weights = work / f"reference/{name_of(recipe, split)}.safetensors"
+    was_trained, started = weights.exists(), time.perf_counter()
+    parts = parts_of(split, protocol, tiles)
     network = train(parts["train"], recipe, 0, device, weights)
     seconds = time.perf_counter() - started
     engine = ReferenceEngine(Remembered(network), neutral_point(tiles.classes), device)
@@ -116,7 +116,7 @@ def run(
         "recipe": asdict(recipe),
         "pictures_seen": epochs * len(parts["train"].tiles),
         "scores": scores,
-        "seconds": round(seconds, 1),
+        "seconds": None if was_trained else round(seconds, 1),  # None: an earlier run knew
     } | describe_network(network, device)
 
 
