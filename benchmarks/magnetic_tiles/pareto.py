@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 from fold import RESULTS, count_parameters
+from matplotlib.ticker import LogLocator, NullFormatter
 from protocol import add_places, open_protocol
 from settings import read_setting
 
@@ -219,10 +220,15 @@ def draw(networks: Sequence[dict[str, Any]], scores: dict[str, dict[str, Any]]) 
                     fillstyle="full" if next(best) else "none",
                     capsize=3,
                 )
-            where = (each["int8"]["p50_ms"], score["value"])
-            axis.annotate(each["name"], where, textcoords="offset points", xytext=(6, 6))
+            where = (each["fp32"]["p50_ms"], score["high"])
+            axis.annotate(
+                each["name"], where, textcoords="offset points", xytext=(-4, 4), rotation=60
+            )
         axis.axvline(yardstick["fp32"]["p50_ms"], color="grey", linestyle=":")
         axis.set(xscale="log", xlabel="ms a picture", ylabel=label, ylim=(0, 1))
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
     figure.suptitle(f"○ float32  □ INT8  filled: on the front  dotted: {YARDSTICK}, float32")
     DRAWING.parent.mkdir(parents=True, exist_ok=True)
     with replace_atomically(DRAWING) as staging:
