@@ -102,9 +102,8 @@ def test_the_worst_class_is_the_one_whose_score_is_the_highest_not_whose_probabi
 def test_nothing_scores_below_the_lowest_level():
     faint = np.full((3, 3), 0.009, np.float32)
     assert class_probabilities(faint, np.ones((3, 3), bool), 0.5, [1]).tolist() == [0.0]
-    assert class_probabilities(np.zeros((3, 3), np.float32), np.ones((3, 3), bool), 0.5, [1]) == [
-        0.0
-    ]
+    nothing = np.zeros((3, 3), np.float32)
+    assert class_probabilities(nothing, np.ones((3, 3), bool), 0.5, [1]) == [0.0]
     assert class_probabilities(faint + np.float32(0.001), faint > 0, 0.5, [9]).tolist() == [0.01]
 
 
@@ -121,9 +120,8 @@ def test_the_scores_are_those_of_trying_every_level(grid: Mask, threshold: float
     is_kind = np.array([random.random() < 0.8 for _ in range(grid.size)]).reshape(grid.shape)
     own = np.where(is_kind, defect, np.float32(0))
     expected = [by_force(own, threshold, area) for area in AREAS]
-    assert class_probabilities(defect, is_kind, threshold, AREAS).tolist() == pytest.approx(
-        expected
-    )
+    found = class_probabilities(defect, is_kind, threshold, AREAS)
+    assert found.tolist() == pytest.approx(expected)
 
 
 @given(GRIDS, THRESHOLDS)

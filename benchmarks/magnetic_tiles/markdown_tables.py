@@ -43,9 +43,8 @@ def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
         told = row["against"]
         cells = [show_change(told[name]) if told else "" for name in JUDGED]
         what = f"{row['from']}, but {row['why']}" if row["from"] else row["why"]
-        size = f"{row['parameters'] / 1e6:.2f} M"
         yield (
-            f"| {row['setting']} | {what} | {' | '.join(cells)} | {size} | "
+            f"| {row['setting']} | {what} | {' | '.join(cells)} | {show_size(row)} | "
             f"{row['train_seconds']:.0f} |"
         )
     best = max(rows, key=lambda row: float(row["valid"]["iou_macro"]["value"]))
@@ -126,7 +125,7 @@ def reference_lines(best: dict[str, Any]) -> Iterator[str]:
         name = f"{recipe['epochs']} epochs at {recipe['learning_rate']:g}"
         name += "" if recipe["frozen_first"] else ", all layers at once"
         name += ", bfloat16" if recipe.get("bfloat16") else ""
-        split = told["split"] if told["split"] == "random" else f"surfaces, fold {told['split']}"
+        split = show_split(told["split"])
         for way, scores in told["scores"].items():
             cells = [show_reference(scores, key) for key in REFERENCE]
             yield f"| {name} | {split} | {WAYS[way]} | {' | '.join(cells)} |"
@@ -134,7 +133,7 @@ def reference_lines(best: dict[str, Any]) -> Iterator[str]:
     for told in best["folds"]:
         if str(told["fold"]) in splits:
             cells = [show_number(told[key]) for key in REFERENCE]
-            split = f"surfaces, fold {told['fold']}"
+            split = show_split(str(told["fold"]))
             yield f"| {best['setting']} | {split} | {WAYS['ours']} | {' | '.join(cells)} |"
 
 
@@ -156,8 +155,18 @@ def speed_lines() -> Iterator[str]:
             ms = each[precision]
             cells.append(f"{ms['p50_ms']:.1f} ms ({ms['p10_ms']:.1f} – {ms['p90_ms']:.1f})")
         faster = (f"{yardstick / each[how]['p50_ms']:.1f} ×" for how in ("fp32", "int8"))
-        size = f"{each['parameters'] / 1e6:.2f} M"
-        yield f"| {each['name']} | {size} | {' | '.join(cells)} | {', INT8 '.join(faster)} |"
+        costs = " | ".join([show_size(each), *cells])
+        yield f"| {each['name']} | {costs} | {', INT8 '.join(faster)} |"
+
+
+def show_size(told: dict[str, Any]) -> str:
+    """Such as `3.35 M`."""
+    return f"{told['parameters'] / 1e6:.2f} M"
+
+
+def show_split(split: str) -> str:
+    """Such as `surfaces, fold 3`."""
+    return split if split == "random" else f"surfaces, fold {split}"
 
 
 def show_reference(scores: dict[str, Any], name: str) -> str:
