@@ -5,6 +5,8 @@ every comparison can be computed again. Settings are chosen by the valid rows al
 two kinds of rows: `plain`, whose masks are where a defect is likelier than none, as segmentation is
 scored elsewhere; and `operating`, whose masks and verdicts are those of the operating point, which
 leaves out what is too small or too unsure to reject a picture for.
+
+A picture of each train surface is scored as well, to tell what was learnt by heart.
 """
 
 import gzip
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from flips import MirroredMean
 from protocol import Protocol
@@ -25,6 +28,7 @@ from train_once import digest_of, train_once
 from defectseg.data.tile import TileSet
 from defectseg.determinism import ComputeParams, set_up
 from defectseg.evaluation.evaluate import choose_on_valid
+from defectseg.evaluation.metrics import ScoreTable, to_number
 from defectseg.evaluation.scored import ScoredPicture, score_part
 from defectseg.evaluation.tables import write_per_image
 from defectseg.files import replace_atomically, write_json
@@ -89,6 +93,8 @@ def run_fold(
     for (part, kind), pictures in scored.items():
         write_rows(run.rows(part, kind), pictures)
     facts = describe(setting, start, files, info) | describe_network(network, device)
+    shown = one_of_each_surface(tiles.only(split.ids("train")))
+    facts["on_train"] = score_train(network, info, setting, shown, device)
     write_json(run.facts, facts)
     return facts
 
@@ -104,8 +110,7 @@ def score(
     """The pictures by part and kind; the operating point is chosen on valid."""
     channels, rule = info.network.in_channels, setting.evaluate.operating_point
     start = neutral_point(info.classes)
-    seen = MirroredMean(network) if setting.flips else network
-    engine = TorchEngine(Remembered(seen), info.image_size, start, device)
+    engine = engine_of(network, info, setting, device)
     choice, _ = choose_on_valid(engine, parts["valid"], channels, rule, seed)
     points = dict(zip(KINDS, (start, choice.point), strict=True))
     return {
@@ -113,6 +118,35 @@ def score(
         for part, tiles in parts.items()
         for kind, point in points.items()
     }
+
+
+def engine_of(
+    network: nn.Module, info: ModelInfo, setting: Setting, device: torch.device
+) -> TorchEngine:
+    """What predicts as the setting says, each picture once."""
+    seen = MirroredMean(network) if setting.flips else network
+    size = setting.predict_size or info.image_size
+    return TorchEngine(Remembered(seen), size, neutral_point(info.classes), device)
+
+
+def one_of_each_surface(tiles: TileSet) -> TileSet:
+    """A picture of every surface: of the first surface its first, of the next its second, …"""
+    surfaces: dict[str, list[str]] = {}
+    for tile in tiles.tiles:
+        surfaces.setdefault(tile.surface, []).append(tile.id)
+    chosen = [ids[n % len(ids)] for n, (_, ids) in enumerate(sorted(surfaces.items()))]
+    return tiles.only(chosen)
+
+
+def score_train(
+    network: nn.Module, info: ModelInfo, setting: Setting, shown: TileSet, device: torch.device
+) -> dict[str, Any]:
+    """What the plain masks of pictures that were trained on are worth."""
+    engine, point = engine_of(network, info, setting, device), neutral_point(info.classes)
+    pictures, _ = score_part(engine, point, shown, info.network.in_channels, "train")
+    found = ScoreTable.of(pictures).scores(np.ones((1, len(pictures))), info.classes)
+    names = ("dice_pooled", *(name for name in found if name.startswith("iou_")))
+    return {"pictures": len(pictures)} | {name: to_number(found[name][0]) for name in names}
 
 
 def write_rows(path: Path, pictures: Sequence[ScoredPicture]) -> None:

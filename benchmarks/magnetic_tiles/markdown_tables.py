@@ -50,6 +50,7 @@ def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     best = max(rows, key=lambda row: float(row["valid"]["iou_macro"]["value"]))
     yield from fold_lines(best)
     yield from confusion_lines(best)
+    yield from limit_lines(best)
     yield from exposure_lines(rows)
     yield from reference_lines(best)
     yield from speed_lines()
@@ -83,6 +84,15 @@ def confusion_lines(row: dict[str, Any]) -> Iterator[str]:
     for name, counts in zip((CLEAN, *CLASSES), row["confusion"], strict=True):
         shares = [f"{100 * count / max(1, sum(counts)):.1f} %" for count in counts]
         yield f"| {name} | {' | '.join(shares)} |"
+
+
+def limit_lines(row: dict[str, Any]) -> Iterator[str]:
+    """The scores of a setting if one kind of error had not been made."""
+    yield ""
+    yield from header(f"{row['setting']}, if", *(OVERALL[n] for n in JUDGED[:2]), *CLASSES)
+    names = (*JUDGED[:2], *(f"iou_{name}" for name in CLASSES))
+    for question, scores in row["limits"].items():
+        yield f"| {question} | {' | '.join(show_number(scores[name]) for name in names)} |"
 
 
 def show_number(value: float | None) -> str:

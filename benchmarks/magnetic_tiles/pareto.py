@@ -92,7 +92,8 @@ def candidates(names: Sequence[str]) -> list[Candidate]:
         setting = read_setting(name)
         bare = setting.train.network.model_copy(update={"encoder_weights": None})
         looks = 4 if setting.flips else 1
-        found.append(Candidate(name, bare, setting.train.image_size, looks))
+        size = setting.predict_size or setting.train.image_size
+        found.append(Candidate(name, bare, size, looks))
     return [*found, Candidate(YARDSTICK, RESNET34, 224, 1)]
 
 

@@ -15,7 +15,13 @@ from defectseg.network.learner import TrainParams
 from defectseg.params import PARAMS
 
 SETTINGS = Path(__file__).parent / "settings.yaml"
-OWN = ("from", "why", "flips", "pretrain")  # keys of a setting that are not of params.yaml
+OWN = (
+    "from",
+    "why",
+    "flips",
+    "predict_size",
+    "pretrain",
+)  # keys of a setting that are not of params.yaml
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,9 @@ class Setting:
     why: str  # in words
     changes: dict[str, Any]  # dotted key of params.yaml → value, those of `start` included
     flips: bool  # predict all four mirrorings and take the mean
+    predict_size: (
+        int | None
+    )  # pixels: side of the square that is predicted; None = train.image_size
     pretrain: PretrainParams | None  # on drawn tiles first; None = from random weights
     pretrained_as: str  # the setting that asks for it: those that start from it share the weights
     train: TrainParams
@@ -56,6 +65,7 @@ def read_setting(name: str) -> Setting:
         why=written[name]["why"],
         changes=changes,
         flips=bool(own.get("flips", False)),
+        predict_size=own.get("predict_size"),
         pretrain=PretrainParams.model_validate(own["pretrain"]) if own.get("pretrain") else None,
         pretrained_as=asks_for_pretraining(name, written),
         train=TrainParams.model_validate(content["train"]),

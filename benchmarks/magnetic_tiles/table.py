@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from fold import RESULTS, Run
+from limits import AS_IT_IS, ask
 from markdown_tables import JUDGED, SHOWN, insert, markdown
 from protocol import EXPOSURES
 from settings import Setting, read_setting, setting_names
@@ -32,6 +33,7 @@ from results import (
 PAGE = Path("docs/benchmark.md")
 TABLE = RESULTS / "table.json"
 FOLDS = 5
+ON_TRAIN = "pictures that were trained on, mean of the folds"
 
 
 def main() -> None:
@@ -70,6 +72,7 @@ def describe(setting: Setting) -> dict[str, Any]:
         **{part: to_json(score_setting(each), SHOWN) for part, each in tables.items()},
         "against": against(setting, tables["valid"][0]),
         "confusion": tables["test"][0].table.confusion.sum(axis=0).astype(int).tolist(),
+        "limits": describe_limits(tables["test"][0], facts[:FOLDS]),
         "folds": [describe_fold(tables["test"][0], fold) for fold in range(FOLDS)],
         "exposures": list(describe_exposures(setting.name)),
     }
@@ -85,6 +88,21 @@ def describe_fold(test: FoldedTable, fold: int) -> dict[str, Any]:
         "surfaces": {name: sum(shows == name for shows, _ in shown) for name in CLASSES},
         **{name: to_number(scores[name][0]) for name in SHOWN},
     }
+
+
+def describe_limits(test: FoldedTable, facts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The scores without each kind of error, and of pictures that the models were trained on."""
+    found: dict[str, Any] = {
+        question: {name: to_number(value) for name, value in scores.items()}
+        for question, scores in ask(test.table.confusion.astype(float), CLASSES).items()
+    }
+    trained_on = [fact["on_train"] for fact in facts if "on_train" in fact]
+    if trained_on:
+        found[ON_TRAIN] = {
+            name: to_number(np.mean([scores[name] for scores in trained_on]))
+            for name in found[AS_IT_IS]
+        }
+    return found
 
 
 def exposures_done(name: str) -> list[int]:

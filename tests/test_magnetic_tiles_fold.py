@@ -1,0 +1,62 @@
+"""benchmarks/magnetic_tiles/fold: what is scored of a model, and how it predicts."""
+
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from defectseg.confusion import any_defect, iou_macro
+from defectseg.data.tile import CLEAN, TileSet
+from defectseg.evaluation.scored import score_part
+from defectseg.inference.operating_point import neutral_point
+from defectseg.inference.torch_engine import TorchEngine
+from tiny import CLASSES, model_info, network, tile, write_tiles
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/magnetic_tiles"))
+
+import fold
+import settings
+
+CPU = torch.device("cpu")
+SIZE = model_info().image_size
+
+
+def setting(**changes: Any) -> settings.Setting:
+    return replace(settings.read_setting("small"), **changes)
+
+
+def test_one_picture_of_each_surface_is_taken_of_all_exposures_in_turn():
+    rows = [tile(f"exp{e}_num_{s}", CLEAN, f"s{s}") for e in (1, 2, 3) for s in range(6)]
+    chosen = fold.one_of_each_surface(TileSet(Path(), (), tuple(rows)))
+    assert Counter(each.surface for each in chosen.tiles) == {f"s{s}": 1 for s in range(6)}
+    assert Counter(each.id[:4] for each in chosen.tiles) == {"exp1": 2, "exp2": 2, "exp3": 2}
+
+
+def test_the_scores_on_train_are_those_of_the_plain_masks(tmp_path: Path):
+    tiles = write_tiles(tmp_path, (*CLASSES, CLEAN))
+    net, info, point = network(), model_info(), neutral_point(CLASSES)
+    found = fold.score_train(net, info, setting(), tiles, CPU)
+    pictures, _ = score_part(TorchEngine(net, SIZE, point, CPU), point, tiles, 1, "train")
+    pooled = np.sum([each.confusion for each in pictures], axis=0)
+    assert found["pictures"] == 3
+    assert found["iou_macro"] == pytest.approx(iou_macro(pooled), abs=1e-6)
+    assert found["dice_pooled"] == pytest.approx(any_defect(pooled).dice, abs=1e-6)
+    assert set(found) >= {f"iou_{name}" for name in CLASSES}
+
+
+def test_a_setting_may_predict_at_another_size_than_it_was_trained_at(tmp_path: Path):
+    tiles = write_tiles(tmp_path, ("crack",))
+    picture = tiles.picture(tiles.tiles[0], 1)[None]
+    net, point = network(), neutral_point(CLASSES)
+    told = {}
+    for asked, size in ((None, SIZE), (96, 96)):
+        own = fold.engine_of(net, model_info(), setting(predict_size=asked), CPU)
+        there = TorchEngine(net, size, point, CPU)
+        told[asked] = own.run(picture).probability
+        assert np.array_equal(told[asked], there.run(picture).probability)
+    assert not np.allclose(told[None], told[96], atol=1e-3)
