@@ -1,24 +1,21 @@
 """benchmarks/magnetic_tiles: its folds, settings and results are what they say they are."""
 
-import csv
 import json
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from sklearn.metrics import roc_auc_score
 
-from defectseg.data.tile import CLEAN, Tile, TileSet
+from defectseg.data.tile import CLEAN
 from defectseg.determinism import ComputeParams
-from defectseg.errors import DataError, ParamsError
-from tiny import CLASSES, network, train_params, write_tiles
+from defectseg.errors import ParamsError
+from tiny import CLASSES, train_params, write_tiles
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks/magnetic_tiles"
 sys.path.insert(0, str(BENCHMARK))
@@ -29,36 +26,10 @@ import markdown_tables  # noqa: E402
 import protocol  # noqa: E402
 import settings  # noqa: E402
 import table  # noqa: E402
-from flips import MirroredMean  # noqa: E402
-from remembered import Remembered  # noqa: E402
 
 import results  # noqa: E402
 
 KINDS = ("crack", "blowhole", CLEAN)
-
-
-@pytest.fixture(scope="module")
-def rows() -> list[dict[str, str]]:
-    with (BENCHMARK / "folds.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def test_the_committed_folds_are_those_of_the_digest(rows: list[dict[str, str]]):
-    told = json.loads((BENCHMARK / "protocol.json").read_text())
-    assert protocol.folds_digest() == told["folds_digest"]
-    assert len({row["id"] for row in rows}) == len(rows) == told["pictures"]
-    assert len(rows) + len(told["left_out"]) == 1344
-
-
-def test_no_surface_lies_in_two_folds_and_every_class_lies_in_all(rows: list[dict[str, str]]):
-    folds = defaultdict(set)
-    classes = defaultdict(set)
-    for row in rows:
-        folds[row["surface"]].add(row["fold"])
-        classes[row["fold"]].add(row["defect_class"])
-    assert {len(where) for where in folds.values()} == {1}
-    assert {len(found) for found in classes.values()} == {6}
-    assert sorted(classes) == list("01234")
 
 
 def test_every_setting_is_one_that_training_takes():
@@ -88,65 +59,6 @@ wrong: {why: a typing error, train.epoch: 5}
         settings.read_setting("third")
 
 
-def test_other_tiles_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    write_tiles(tmp_path / "tiles", KINDS)
-    with pytest.raises(DataError, match=r"tiles_digest is .* scores on other data"):
-        protocol.open_protocol("nowhere", tmp_path)
-
-
-def test_a_surface_in_two_folds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    tiles = write_tiles(tmp_path, KINDS)
-    one = TileSet(tiles.folder, tiles.classes, tuple(same_surface(tiles)))
-    folds = tmp_path / "folds.csv"
-    folds.write_text("id,fold\nt00,0\nt01,1\nt02,1\n")
-    monkeypatch.setattr(protocol, "FOLDS", folds)
-    assert protocol.read_folds(tiles) == {"t00": 0, "t01": 1, "t02": 1}
-    with pytest.raises(DataError, match="surface one lies in two folds"):
-        protocol.read_folds(one)
-    folds.write_text("id,fold\nt00,0\nt01,1\n")
-    with pytest.raises(DataError, match="differ in 1 pictures, such as t02"):
-        protocol.read_folds(tiles)
-
-
-def test_an_exposure_that_is_left_out_is_tested_alone():
-    names = [f"exp{e}_num_{n}" for n in range(3) for e in (1, 2, 3)]
-    folds = {name: number // 3 for number, name in enumerate(names)}
-    whole = protocol.Protocol(TileSet(Path(), (), ()), folds)
-    assert whole.split(0).ids("test") == ("exp1_num_0", "exp2_num_0", "exp3_num_0")
-    without = whole.split(0, left_out=2)
-    assert without.ids("test") == ("exp2_num_0",)
-    assert without.ids("valid") == ("exp1_num_1", "exp3_num_1")
-    assert without.ids("train") == ("exp1_num_2", "exp3_num_2")
-    with pytest.raises(DataError, match="'t00' does not begin with its exposure"):
-        protocol.exposure_of("t00")
-
-
-def same_surface(tiles: TileSet) -> Iterator[Tile]:
-    return (replace(tile, surface="one") for tile in tiles.tiles)
-
-
-def test_a_picture_is_computed_once():
-    seen: list[int] = []
-    net = network()
-    net.register_forward_hook(lambda *_: seen.append(1))
-    remembered = Remembered(net)
-    pictures = torch.rand(3, 1, 2, 64, 64)
-    with torch.inference_mode():
-        for _ in range(2):
-            for picture in pictures:
-                assert torch.equal(remembered(picture), net(picture))
-    assert len(seen) == 3 + 6  # three by itself, six of the comparison
-
-
-def test_the_mirrored_mean_of_a_mirrored_picture_is_mirrored():
-    seen = MirroredMean(network())
-    images = torch.rand(1, 2, 64, 64)
-    with torch.inference_mode():
-        plain, mirrored = seen(images), seen(images.flip(3)).flip(3)
-    assert torch.allclose(plain, mirrored, atol=1e-5)
-    assert not torch.allclose(plain, network()(images), atol=1e-3)
-
-
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of a tiny benchmark of two settings, three folds, one seed."""
@@ -169,6 +81,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for exposure, number in ((1, 1), (2, 0)):
             run = fold.Run("plain", number, 0, left_out=exposure)
             fold.run_fold(run, tiny_setting("plain", False), None, small, compute, folder / "work")
+        run = fold.Run("plain", 2, 0, leaks=True)
+        fold.run_fold(run, tiny_setting("plain", False), None, small, compute, folder / "work")
     return folder / "results"
 
 
@@ -294,16 +208,40 @@ def test_an_unseen_exposure_is_compared_with_the_same_pictures_seen(
     monkeypatch.setattr(table, "FOLDS", 3)
     assert table.exposures_done("plain") == [1, 2]
     rows = list(table.describe_exposures("plain"))
-    seen = results.read_models([(fold.Run("plain", 0, 0), 2)], "test")
-    assert seen.ids == ("exp2_num_01", "exp2_num_03")
+    unseen = fold.Run("plain", 0, 0, left_out=2)
+    assert table.ids_of(unseen) == {"exp2_num_01", "exp2_num_03"}
     found = [(told["exposure"], told["folds"], told["pictures"]) for told in rows]
     assert found == [("1", [1], 2), ("2", [0], 2), ("all", [0, 1], 4)]
     for told in rows:
-        gained = told["unseen"]["dice_pooled"]["value"] - told["seen"]["dice_pooled"]["value"]
+        gained = told["not seen"]["dice_pooled"]["value"] - told["seen"]["dice_pooled"]["value"]
         assert told["against"]["dice_pooled"]["difference"] == pytest.approx(gained, abs=2e-6)
     lines = list(markdown_tables.exposure_lines([{"setting": "plain", "exposures": rows}]))
     assert lines[-1].startswith("| plain | all | 0, 1 | 4 | ")
     assert len({line.count("|") for line in lines[1:]}) == 1
+
+
+def test_a_random_split_is_compared_with_the_same_pictures_by_models_that_keep_surfaces_apart(
+    read: Callable[..., results.FoldedTable], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(table, "FOLDS", 3)
+    assert table.describe_leak("flipped") is None
+    told = table.describe_leak("plain")
+    known = read_leaking()
+    apart = read("plain", 0, range(3), "test")
+    among = np.isin(apart.ids, known.ids)[None].astype(float)
+    assert (told["folds"], told["pictures"]) == ([2], len(known.ids))
+    assert 0 < among.sum() < 15
+    value = told["surfaces apart"]["dice_pooled"]["value"]
+    assert value == pytest.approx(apart.scores(among)["dice_pooled"][0], abs=1e-6)
+    gained = told["random split"]["dice_pooled"]["value"] - value
+    assert told["against"]["dice_pooled"]["difference"] == pytest.approx(gained, abs=2e-6)
+    lines = list(markdown_tables.leak_lines([{"setting": "plain", "leak": told}]))
+    assert lines[-1].startswith(f"| plain | 2 | {len(known.ids)} | ")
+    assert list(markdown_tables.leak_lines([{"setting": "flipped", "leak": None}])) == []
+
+
+def read_leaking() -> results.FoldedTable:
+    return results.read_models([(fold.Run("plain", 2, 0, leaks=True), None)], "test")
 
 
 def test_the_reference_learner_has_a_row_for_each_way_of_scoring(

@@ -21,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/magnetic_tiles"))
 
 import fold
 import settings
+from flips import MirroredMean
+from remembered import Remembered
 
 CPU = torch.device("cpu")
 SIZE = model_info().image_size
@@ -60,3 +62,25 @@ def test_a_setting_may_predict_at_another_size_than_it_was_trained_at(tmp_path: 
         told[asked] = own.run(picture).probability
         assert np.array_equal(told[asked], there.run(picture).probability)
     assert not np.allclose(told[None], told[96], atol=1e-3)
+
+
+def test_a_picture_is_computed_once():
+    seen: list[int] = []
+    net = network()
+    net.register_forward_hook(lambda *_: seen.append(1))
+    remembered = Remembered(net)
+    pictures = torch.rand(3, 1, 2, 64, 64)
+    with torch.inference_mode():
+        for _ in range(2):
+            for picture in pictures:
+                assert torch.equal(remembered(picture), net(picture))
+    assert len(seen) == 3 + 6  # three by itself, six of the comparison
+
+
+def test_the_mirrored_mean_of_a_mirrored_picture_is_mirrored():
+    seen = MirroredMean(network())
+    images = torch.rand(1, 2, 64, 64)
+    with torch.inference_mode():
+        plain, mirrored = seen(images), seen(images.flip(3)).flip(3)
+    assert torch.allclose(plain, mirrored, atol=1e-5)
+    assert not torch.allclose(plain, network()(images), atol=1e-3)

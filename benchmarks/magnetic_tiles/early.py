@@ -8,7 +8,7 @@ import argparse
 
 from markdown_tables import JUDGED, SHOWN, header, show, show_change
 from settings import add_settings
-from table import folds_done, judge, to_json
+from table import judge, runs_done, to_json
 
 from defectseg.errors import DefectsegError
 from results import compare_settings, read_table, score_setting
@@ -39,7 +39,7 @@ def main() -> None:
 
 def folds_of_all(names: list[str]) -> list[int]:
     """The folds that every one of the settings has done."""
-    return sorted(set.intersection(*(set(folds_done(name)) for name in names)))
+    return sorted(set.intersection(*({run.fold for run in runs_done(name)} for name in names)))
 
 
 if __name__ == "__main__":

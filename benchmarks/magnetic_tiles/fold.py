@@ -52,11 +52,13 @@ class Run:
     fold: int
     seed: int
     left_out: int | None = None  # exposure
+    leaks: bool = False  # pictures are drawn into the folds one by one
 
     @property
     def name(self) -> str:
-        """Such as base/seed-0-fold-3 or base/without-exposure-2/seed-0-fold-3."""
+        """Such as base/seed-0-fold-3, base/without-exposure-2/… or base/random-split/…"""
         folder = f"/without-exposure-{self.left_out}" if self.left_out else ""
+        folder += "/random-split" if self.leaks else ""
         return f"{self.setting}{folder}/seed-{self.seed}-fold-{self.fold}"
 
     @property
@@ -79,12 +81,12 @@ def run_fold(
 ) -> dict[str, Any]:
     """Train (or resume), choose the operating point on valid, score valid and test, write."""
     device = set_up(compute.model_copy(update={"seed": run.seed}))
-    tiles, split = protocol.tiles, protocol.split(run.fold, run.left_out)
+    tiles, split = protocol.tiles, protocol.split(run.fold, run.left_out, run.leaks)
     params = setting.train
     if start:
         params = params.model_copy(update={"start_from": str(start.weights)})
     # Settings that only predict in other ways share a training.
-    told = (run.seed, run.fold, run.left_out)
+    told = (run.seed, run.fold, run.left_out, *(["leaks"] if run.leaks else []))
     folder = work / "runs" / digest_of(params.model_dump_json(), *map(str, told))
     files = train_once(folder, lambda: (tiles, split), params, run.seed, device)
     parts = {part: tiles.only(split.ids(part)) for part in PARTS}

@@ -52,6 +52,7 @@ def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield from confusion_lines(best)
     yield from limit_lines(best)
     yield from exposure_lines(rows)
+    yield from leak_lines(rows)
     yield from reference_lines(best)
     yield from speed_lines()
 
@@ -102,19 +103,39 @@ def show_number(value: float | None) -> str:
 
 def exposure_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """What a camera setting costs that the training had not seen."""
-    if not any(row["exposures"] for row in rows):
+    found = [(row, told) for row in rows for told in row["exposures"]]
+    starts = [f"{row['setting']} | {told['exposure']}" for row, told in found]
+    columns = ("setting", "exposure")
+    yield from changed_lines(columns, starts, [told for _, told in found], "seen", "not seen")
+
+
+def leak_lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """What it flatters that pictures of a surface lie in train and in test."""
+    found = [row for row in rows if row["leak"]]
+    starts = [row["setting"] for row in found]
+    told = [row["leak"] for row in found]
+    yield from changed_lines(("setting",), starts, told, "surfaces apart", "random split")
+
+
+def changed_lines(
+    columns: Sequence[str],
+    starts: Sequence[str],
+    found: Sequence[dict[str, Any]],
+    before: str,
+    after: str,
+) -> Iterator[str]:
+    """Scores of some pictures and what changes by other models: see `table.set_against`."""
+    if not found:
         return
-    columns = [f"{name}, {how}" for name in NAMES for how in ("seen", "not seen")]
+    both = [f"{name}, {how}" for name in NAMES for how in (before, after)]
     yield ""
-    yield from header("setting", "exposure", "folds", "pictures", *columns)
-    for row in rows:
-        for told in row["exposures"]:
-            cells = []
-            for name in JUDGED:
-                cells += [show(told["seen"][name]), show_change(told["against"][name])]
-            folds = ", ".join(map(str, told["folds"]))
-            start = f"| {row['setting']} | {told['exposure']} | {folds} | {told['pictures']} | "
-            yield f"{start}{' | '.join(cells)} |"
+    yield from header(*columns, "folds", "pictures", *both)
+    for start, told in zip(starts, found, strict=True):
+        cells = []
+        for name in JUDGED:
+            cells += [show(told[before][name]), show_change(told["against"][name])]
+        folds = ", ".join(map(str, told["folds"]))
+        yield f"| {start} | {folds} | {told['pictures']} | {' | '.join(cells)} |"
 
 
 def reference_lines(best: dict[str, Any]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from defectseg.data.load import LoadParams, Places, load_tiles
-from defectseg.data.split import Split, SplitParams, assign_folds
+from defectseg.data.split import Split, SplitParams, assign_folds, split_tiles
 from defectseg.data.tile import MANIFEST, Tile, TileSet, read_tiles
 from defectseg.errors import DataError
 from defectseg.files import write_csv, write_json
@@ -48,13 +48,16 @@ class Protocol:
         """How many folds."""
         return 1 + max(self.folds.values())
 
-    def split(self, fold: int, left_out: int | None = None) -> Split:
+    def split(self, fold: int, left_out: int | None = None, leaks: bool = False) -> Split:
         """Fold `fold` is test, the next one valid, the rest train.
 
         Args:
             left_out: An exposure that is tested alone, and neither trained nor chosen on.
+            leaks: Folds of pictures drawn at random instead, as a surface's are in all parts.
         """
-        params = SplitParams(folds=self.count, fold=fold, seed=0, random=False)
+        params = SplitParams(folds=self.count, fold=fold, seed=0, random=leaks)
+        if leaks:
+            return split_tiles(self.tiles.tiles, params)
         named = {fold: "test", params.valid_fold: "valid"}
         parts = {tile: named.get(at, "train") for tile, at in self.folds.items()}
         if left_out is None:

@@ -9,14 +9,13 @@ n pictures, B resamples.
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from fold import KINDS, RESULTS, Run
-from protocol import exposure_of
 
 from defectseg.comparison.evidence import Evidence, weigh_evidence
 from defectseg.comparison.per_image import FOUND, Row, parse_per_image
@@ -80,24 +79,24 @@ def read_facts(setting: str, seed: int, folds: int) -> list[dict[str, Any]]:
     return [json.loads(run.facts.read_text(encoding="utf-8")) for run in runs]
 
 
-def read_table(setting: str, seed: int, folds: Sequence[int], part: str) -> FoldedTable:
+def read_table(name: str, seed: int, folds: Sequence[int], part: str) -> FoldedTable:
     """The rows of some folds of a setting, sorted by id."""
-    return read_models([(Run(setting, fold, seed), None) for fold in folds], part)
+    return read_models([(Run(name, fold, seed), None) for fold in folds], part)
 
 
-def read_models(models: Sequence[tuple[Run, int | None]], part: str) -> FoldedTable:
+def read_models(models: Sequence[tuple[Run, Collection[str] | None]], part: str) -> FoldedTable:
     """The rows of some models, sorted by id; each is a group of the ranking.
 
     Args:
-        models: Each with an exposure whose pictures alone count, or None: all.
+        models: Each with the ids of the pictures that count, or None: all.
     """
     rows: list[tuple[Row, int]] = []
-    for group, (run, exposure) in enumerate(models):
+    for group, (run, among) in enumerate(models):
         plain, operating = (read_rows(run, part, kind) for kind in KINDS)
         both = (
             operating[key].model_copy(update={name: getattr(row, name) for name in OF_PLAIN})
             for key, row in plain.items()
-            if exposure is None or exposure_of(key) == exposure
+            if among is None or key in among
         )
         rows += [(row, group) for row in both]
     rows.sort(key=lambda pair: pair[0].id)

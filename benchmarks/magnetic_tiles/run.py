@@ -23,6 +23,7 @@ from defectseg.determinism import ComputeParams
 from defectseg.errors import DefectsegError
 from defectseg.network.training import ModelFiles
 
+RANDOM_SPLIT = "draw the pictures into the folds one by one: what such a leak is worth"
 LEFT_OUT = "train without an exposure, 1 to 6, and test on it alone; several: one after the other"
 
 
@@ -30,7 +31,7 @@ def main() -> None:
     arguments = parse_arguments()
     protocol = open_protocol(arguments.source, arguments.work)
     wanted = [
-        Run(setting, fold, seed, exposure)
+        Run(setting, fold, seed, exposure, arguments.random_split)
         for exposure in arguments.left_out
         for seed in arguments.seeds
         for setting in arguments.settings
@@ -62,11 +63,15 @@ def parse_arguments() -> argparse.Namespace:
     add(
         "--left-out", type=int, nargs="+", default=[None], choices=which, metavar="N", help=LEFT_OUT
     )
+    add("--random-split", action="store_true", help=RANDOM_SPLIT)
     add_places(parser)
     add("--jobs", type=int, default=1, help="trainings at once; default: 1")
     add("--threads", type=int, default=2, help="of each training; default: 2")
     add("--device", default="auto", help="auto, cpu or cuda; default: auto")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.random_split and arguments.left_out != [None]:
+        parser.error("--random-split draws all exposures; ask for --left-out by itself")
+    return arguments
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from results import (
     compare_settings,
     read_facts,
     read_models,
+    read_rows,
     read_table,
     score_setting,
     seeds_done,
@@ -75,6 +76,7 @@ def describe(setting: Setting) -> dict[str, Any]:
         "limits": describe_limits(tables["test"][0], facts[:FOLDS]),
         "folds": [describe_fold(tables["test"][0], fold) for fold in range(FOLDS)],
         "exposures": list(describe_exposures(setting.name)),
+        "leak": describe_leak(setting.name),
     }
 
 
@@ -107,12 +109,13 @@ def describe_limits(test: FoldedTable, facts: Sequence[dict[str, Any]]) -> dict[
 
 def exposures_done(name: str) -> list[int]:
     """The exposures that some fold was trained without."""
-    return [each for each in EXPOSURES if folds_done(name, each)]
+    return [each for each in EXPOSURES if runs_done(name, left_out=each)]
 
 
-def folds_done(name: str, left_out: int | None = None) -> list[int]:
-    """The folds that are done with seed 0, or were trained without an exposure."""
-    return [fold for fold in range(FOLDS) if Run(name, fold, 0, left_out).facts.exists()]
+def runs_done(name: str, left_out: int | None = None, leaks: bool = False) -> list[Run]:
+    """The folds that are done with seed 0."""
+    runs = [Run(name, fold, 0, left_out, leaks) for fold in range(FOLDS)]
+    return [run for run in runs if run.facts.exists()]
 
 
 def describe_exposures(name: str) -> Iterator[dict[str, Any]]:
@@ -126,17 +129,35 @@ def describe_exposures(name: str) -> Iterator[dict[str, Any]]:
 
 def describe_exposure(name: str, told: str, exposures: Sequence[int]) -> dict[str, Any]:
     """The test pictures of exposures by models that had seen them, and by models that had not."""
-    both = [(each, fold) for each in exposures for fold in folds_done(name, each)]
-    seen = read_models([(Run(name, fold, 0), each) for each, fold in both], "test")
-    unseen = read_models([(Run(name, fold, 0, each), None) for each, fold in both], "test")
-    scores = {"seen": score_setting([seen]), "unseen": score_setting([unseen])}
-    return {
-        "exposure": told,
-        "folds": sorted({fold for _, fold in both}),
-        "pictures": len(seen.ids),
-        **{key: to_json(each, JUDGED) for key, each in scores.items()},
-        "against": judge_all(seen, unseen),
-    }
+    runs = [run for each in exposures for run in runs_done(name, left_out=each)]
+    unseen = read_models([(run, None) for run in runs], "test")
+    had_seen = [(Run(name, run.fold, run.seed), ids_of(run)) for run in runs]
+    folds = sorted({run.fold for run in runs})
+    both = set_against("seen", read_models(had_seen, "test"), "not seen", unseen)
+    return {"exposure": told, "folds": folds} | both
+
+
+def describe_leak(name: str) -> dict[str, Any] | None:
+    """The test pictures of random splits, by models that knew their surfaces and by ours."""
+    runs = runs_done(name, leaks=True)
+    if not runs:
+        return None
+    known = read_models([(run, None) for run in runs], "test")
+    ours = [(run, known.ids) for run in runs_done(name)]
+    both = set_against("surfaces apart", read_models(ours, "test"), "random split", known)
+    return {"folds": [run.fold for run in runs]} | both
+
+
+def ids_of(run: Run) -> frozenset[str]:
+    """The test pictures of a run."""
+    return frozenset(read_rows(run, "test", "plain"))
+
+
+def set_against(first: str, base: FoldedTable, second: str, head: FoldedTable) -> dict[str, Any]:
+    """Two scorings of the same pictures, by name, and what changes from one to the other."""
+    scores = {first: score_setting([base]), second: score_setting([head])}
+    told = {key: to_json(each, JUDGED) for key, each in scores.items()}
+    return {"pictures": len(base.ids)} | told | {"against": judge_all(base, head)}
 
 
 def seconds_of(fact: dict[str, Any], setting: Setting) -> float:
