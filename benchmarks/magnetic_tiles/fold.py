@@ -25,6 +25,7 @@ from settings import Setting
 from torch import nn
 from train_once import digest_of, train_once
 
+from defectseg.data.split import Split
 from defectseg.data.tile import TileSet
 from defectseg.determinism import ComputeParams, set_up
 from defectseg.evaluation.evaluate import choose_on_valid
@@ -82,23 +83,42 @@ def run_fold(
     """Train (or resume), choose the operating point on valid, score valid and test, write."""
     device = set_up(compute.model_copy(update={"seed": run.seed}))
     tiles, split = protocol.tiles, protocol.split(run.fold, run.left_out, run.leaks)
-    params = setting.train
-    if start:
-        params = params.model_copy(update={"start_from": str(start.weights)})
-    # Settings that only predict in other ways share a training.
-    told = (run.seed, run.fold, run.left_out, *(["leaks"] if run.leaks else []))
-    folder = work / "runs" / digest_of(params.model_dump_json(), *map(str, told))
-    files = train_once(folder, lambda: (tiles, split), params, run.seed, device)
+    trained = train_cycles(run, setting, start, (tiles, split), device, work)
+    files = trained[-1]
     parts = {part: tiles.only(split.ids(part)) for part in PARTS}
     network, info = load_unet(files.weights)
     scored = score(network, info, setting, parts, run.seed, device)
     for (part, kind), pictures in scored.items():
         write_rows(run.rows(part, kind), pictures)
-    facts = describe(setting, start, files, info) | describe_network(network, device)
+    facts = describe(setting, start, trained, info) | describe_network(network, device)
     shown = one_of_each_surface(tiles.only(split.ids("train")))
     facts["on_train"] = score_train(network, info, setting, shown, device)
     write_json(run.facts, facts)
     return facts
+
+
+def train_cycles(
+    run: Run,
+    setting: Setting,
+    start: ModelFiles | None,
+    data: tuple[TileSet, Split],
+    device: torch.device,
+    work: Path,
+) -> list[ModelFiles]:
+    """What each training of a fold has made, one after the other: each goes on from the last.
+
+    Settings that only predict in other ways share a training.
+    """
+    trained: list[ModelFiles] = []
+    told = (run.seed, run.fold, run.left_out, *(["leaks"] if run.leaks else []))
+    for cycle in setting.cycles:
+        params = cycle.train
+        if start:
+            params = params.model_copy(update={"start_from": str(start.weights)})
+        folder = work / "runs" / digest_of(params.model_dump_json(), *map(str, told))
+        start = train_once(folder, lambda: data, params, run.seed, device)
+        trained.append(start)
+    return trained
 
 
 def score(
@@ -161,15 +181,11 @@ def write_rows(path: Path, pictures: Sequence[ScoredPicture]) -> None:
 
 
 def describe(
-    setting: Setting,
-    start: ModelFiles | None,
-    files: ModelFiles,
-    info: ModelInfo,
+    setting: Setting, start: ModelFiles | None, trained: Sequence[ModelFiles], info: ModelInfo
 ) -> dict[str, Any]:
     """The facts of a run, beside its rows."""
-    record = json.loads(files.record.read_text(encoding="utf-8"))
-    params = setting.train
-    pictures = (params.pictures_per_epoch or 0) * params.epochs
+    *earlier, record = (read_record(files) for files in trained)
+    each = [cycle.train for cycle in setting.cycles]
     return {
         "changes": setting.changes,
         "flips": setting.flips,
@@ -178,11 +194,18 @@ def describe(
         "code_digest": info.code_digest,
         "data_digest": info.data_digest,
         "best_epoch": info.best_epoch,
-        "pictures_seen": pictures,
+        "pictures_seen": sum((params.pictures_per_epoch or 0) * params.epochs for params in each),
         "train_seconds": record["seconds"],
         "record": record,
-        "start_record": json.loads(start.record.read_text(encoding="utf-8")) if start else None,
+        "earlier_records": earlier,
+        "start_record": read_record(start) if start else None,
     }
+
+
+def read_record(files: ModelFiles) -> dict[str, Any]:
+    """What a training cost and what it ran on."""
+    content: dict[str, Any] = json.loads(files.record.read_text(encoding="utf-8"))
+    return content
 
 
 def describe_network(network: nn.Module, device: torch.device) -> dict[str, Any]:

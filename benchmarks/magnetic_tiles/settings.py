@@ -37,9 +37,15 @@ class Setting:
         int | None
     )  # pixels: side of the square that is predicted; None = train.image_size
     pretrain: PretrainParams | None  # on drawn tiles first; None = from random weights
+    goes_on: str | None  # a setting: training goes on from what that one has made of the same fold
     pretrained_as: str  # the setting that asks for it: those that start from it share the weights
     train: TrainParams
     evaluate: EvaluateParams
+
+    @property
+    def cycles(self) -> tuple["Setting", ...]:
+        """The trainings of a fold, one after the other; this one is the last."""
+        return (*(read_setting(self.goes_on).cycles if self.goes_on else ()), self)
 
     @property
     def command(self) -> str:
@@ -67,6 +73,7 @@ def read_setting(name: str) -> Setting:
         flips=bool(own.get("flips", False)),
         predict_size=own.get("predict_size"),
         pretrain=PretrainParams.model_validate(own["pretrain"]) if own.get("pretrain") else None,
+        goes_on=own.get("goes_on"),
         pretrained_as=asks_for_pretraining(name, written),
         train=TrainParams.model_validate(content["train"]),
         evaluate=EvaluateParams.model_validate(content["evaluate"]),

@@ -162,7 +162,11 @@ def set_against(first: str, base: FoldedTable, second: str, head: FoldedTable) -
 
 def seconds_of(fact: dict[str, Any], setting: Setting) -> float:
     """Of all epochs of a training: one that was resumed knows that of the last process alone."""
-    return float(fact["train_seconds"] * setting.train.epochs / fact["record"]["epochs"])
+    records = [*fact.get("earlier_records", []), fact["record"]]
+    return sum(
+        float(record["seconds"] * cycle.train.epochs / record["epochs"])
+        for cycle, record in zip(setting.cycles, records, strict=True)
+    )
 
 
 def read_all(name: str, seeds: Sequence[int], part: str) -> list[FoldedTable]:
