@@ -15,13 +15,8 @@ from defectseg.network.learner import TrainParams
 from defectseg.params import PARAMS
 
 SETTINGS = Path(__file__).parent / "settings.yaml"
-OWN = (
-    "from",
-    "why",
-    "flips",
-    "predict_size",
-    "pretrain",
-)  # keys of a setting that are not of params.yaml
+# Keys of a setting that are not of params.yaml.
+OWN = ("from", "why", "flips", "predict_size", "pretrain", "goes_on")
 
 
 @dataclass(frozen=True)
