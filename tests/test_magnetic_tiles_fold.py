@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from defectseg.confusion import any_defect, iou_macro
+from defectseg.data.split import Split
 from defectseg.data.tile import CLEAN, TileSet
 from defectseg.evaluation.scored import score_part
 from defectseg.inference.operating_point import neutral_point
 from defectseg.inference.torch_engine import TorchEngine
+from defectseg.network.unet import file_digest, load_unet
 from tiny import CLASSES, model_info, network, tile, write_tiles
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/magnetic_tiles"))
@@ -62,6 +64,47 @@ def test_a_setting_may_predict_at_another_size_than_it_was_trained_at(tmp_path: 
         told[asked] = own.run(picture).probability
         assert np.array_equal(told[asked], there.run(picture).probability)
     assert not np.allclose(told[None], told[96], atol=1e-3)
+
+
+WRITTEN = """
+first:
+  why: it is first
+  train.epochs: 1
+  train.image_size: 64
+  train.pictures_per_epoch: 8
+  train.batch_size: 4
+  train.network.encoder: tu-test_resnet
+  train.network.decoder_channels: [16, 8, 8, 4, 4]
+second: {from: first, why: smaller batches, goes_on: first, train.batch_size: 2}
+third: {from: second, why: mirrored, flips: true}
+"""
+
+
+def test_a_training_goes_on_from_what_another_setting_made_of_the_fold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "settings.yaml").write_text(WRITTEN)
+    monkeypatch.setattr(settings, "SETTINGS", tmp_path / "settings.yaml")
+    tiles = write_tiles(tmp_path / "tiles", (*CLASSES, CLEAN) * 2)
+    parts = dict(zip((each.id for each in tiles.tiles), ["train"] * 3 + ["valid"] * 3, strict=True))
+    made = {}
+    for name in ("second", "first", "third"):
+        known, run = settings.read_setting(name), fold.Run(name, 0, 0)
+        data = (tiles, Split(parts))
+        made[name] = fold.train_cycles(run, known, None, data, CPU, tmp_path / "work")
+    first, second = made["second"]
+    assert made["first"] == [first]
+    assert made["third"] == [first, second]
+    _, info = load_unet(second.weights)
+    assert info.start_digest == file_digest(first.weights)
+    assert count_folders(tmp_path / "work/runs") == 2
+    facts = fold.describe(settings.read_setting("second"), None, [first, second], info)
+    assert facts["pictures_seen"] == 16
+    assert facts["earlier_records"] == [fold.read_record(first)]
+
+
+def count_folders(folder: Path) -> int:
+    return len(list(folder.iterdir()))
 
 
 def test_a_picture_is_computed_once():

@@ -28,9 +28,7 @@ class Setting:
     why: str  # in words
     changes: dict[str, Any]  # dotted key of params.yaml → value, those of `start` included
     flips: bool  # predict all four mirrorings and take the mean
-    predict_size: (
-        int | None
-    )  # pixels: side of the square that is predicted; None = train.image_size
+    predict_size: int | None  # pixels: side of what is predicted; None = train.image_size
     pretrain: PretrainParams | None  # on drawn tiles first; None = from random weights
     goes_on: str | None  # a setting: training goes on from what that one has made of the same fold
     pretrained_as: str  # the setting that asks for it: those that start from it share the weights
