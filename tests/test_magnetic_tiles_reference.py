@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import Tensor, nn
 
 from defectseg.data.tile import CLEAN, TileSet
 from defectseg.inference.operating_point import neutral_point
+from defectseg.network.tensors import write_tensors
 from tiny import write_tiles
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks/magnetic_tiles"
@@ -120,6 +122,29 @@ def test_a_fold_is_trained_once_and_scored_in_both_ways(
     train = run_reference.parts_of("0", folds, both)["train"]
     reference.train(train, recipe, 0, cpu, weights)
     assert weights.stat().st_mtime_ns == written
+
+
+def test_another_body_begins_with_its_weights_frozen_and_sees_colours_about_their_mean(
+    tiles: TileSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(reference, "SIDE", 64)
+    monkeypatch.setattr(reference, "FOLDER", tmp_path)
+    body = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    weights = body.state_dict()
+    weights["conv_stem.weight"].fill_(0.125)
+    write_tensors(tmp_path / "tf_efficientnet_lite0.safetensors", weights)
+    recipe = reference.Recipe(1, 0.001, batch_size=2, body="tf_efficientnet_lite0")
+    both = reference.two_classes(tiles, tmp_path / "two")
+    learn = reference.learner(both, recipe, 0, torch.device("cpu"))
+    network = learn.model.eval()
+    mean = torch.tensor(body.default_cfg["mean"]).reshape(1, 3, 1, 1).expand(2, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.count_nonzero(network.layers[0][0](mean)) == 0
+        assert torch.all(network.layers[0][0](mean + 0.1) > 0)
+        assert network(mean.contiguous()).shape == (2, 2, 64, 64)
+    convolutions = [module for module in network.layers[0].modules() if type(module) is nn.Conv2d]
+    assert not any(module.weight.requires_grad for module in convolutions)
+    assert len(network.sfs) == 4  # what the decoder sees beside the last stage
 
 
 def noting(seen: list[torch.dtype], callback: type[reference.Bfloat16]) -> Callable[..., None]:

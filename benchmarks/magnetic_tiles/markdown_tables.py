@@ -156,6 +156,8 @@ def reference_lines(best: dict[str, Any]) -> Iterator[str]:
         name = f"{recipe['epochs']} epochs at {recipe['learning_rate']:g}"
         name += "" if recipe["frozen_first"] else ", all layers at once"
         name += ", bfloat16" if recipe.get("bfloat16") else ""
+        body = recipe.get("body", "resnet34")
+        name += "" if body == "resnet34" else f", {body} with ImageNet weights"
         split = show_split(told["split"])
         for way, scores in told["scores"].items():
             cells = [show_reference(scores, key) for key in REFERENCE]

@@ -2,8 +2,9 @@
 
 iterative/magnetic-tiles-defect on GitHub trains fastai's `unet_learner(resnet34)` on the pictures
 with a defect, of two classes, on squares of 224 px in batches of 16, by `fine_tune(6, 0.02)`. It
-tests on a random fifth, on the centre square of each picture. Here it has no ImageNet weights, and
-masks are those above 127; the rest is as there.
+tests on a random fifth, on the centre square of each picture. Here its ResNet-34 has no ImageNet
+weights, and masks are those above 127; the rest is as there. A body that has such weights may take
+its place.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,17 +16,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import timm
 import torch
 from fastai.callback.schedule import Learner
 from fastai.data.block import DataBlock
 from fastai.vision.augment import Resize
 from fastai.vision.data import ImageBlock, MaskBlock
 from fastai.vision.learner import unet_learner
+from imagenet import FOLDER, provide
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torchvision.models import resnet34
+from torchvision.transforms import Normalize
 
 from defectseg.confusion import any_defect, count_pixels
 from defectseg.data.tile import Tile, TileSet, write_manifest
@@ -53,6 +57,7 @@ class Recipe:
     batch_size: int = 16
     frozen_first: bool = True  # fine_tune: an epoch of the decoder alone comes first
     bfloat16: bool = False  # there: float32
+    body: str = "resnet34"  # without ImageNet weights; any other one has those of imagenet.py
 
 
 OWN = Recipe(epochs=6, learning_rate=0.02)
@@ -126,7 +131,29 @@ def learner(tiles: TileSet, recipe: Recipe, seed: int, device: torch.device) -> 
     loaders = block.dataloaders(
         tiles, bs=recipe.batch_size, device=device, num_workers=0, seed=seed
     )
-    return unet_learner(loaders, resnet34, pretrained=False, weights=None)
+    if recipe.body == OWN.body:
+        return unet_learner(loaders, resnet34, pretrained=False, weights=None)
+    return unet_learner(loaders, partial(with_imagenet_weights, recipe.body), cut=stages_of)
+
+
+def with_imagenet_weights(body: str, pretrained: bool) -> nn.Module:
+    """A network of timm; fastai asks for its weights by `pretrained`."""
+    network: nn.Module = timm.create_model(body, pretrained=False)
+    if pretrained:
+        weights = FOLDER / f"{body}.safetensors"
+        provide(body, weights)
+        network.load_state_dict(load_file(weights))
+    return network
+
+
+def stages_of(network: Any) -> nn.Sequential:
+    """The layers of an EfficientNet that fastai's decoder looks into, from pictures in [0, 1] on.
+
+    It is used to colours about their mean, and fastai sees to that for bodies of torchvision alone.
+    """
+    told = network.default_cfg
+    stem = nn.Sequential(Normalize(told["mean"], told["std"]), network.conv_stem)
+    return nn.Sequential(stem, network.bn1, *network.blocks)
 
 
 class ReferenceEngine:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from fold import RESULTS, describe_network
+from imagenet import WHEELS
 from protocol import Protocol, add_places, open_protocol
 from reference import (
     DRAWS,
@@ -49,6 +50,7 @@ def main() -> None:
         arguments.learning_rate,
         frozen_first=not arguments.whole,
         bfloat16=arguments.bfloat16,
+        body=arguments.body,
     )
     compute = ComputeParams(seed=0, threads=arguments.threads, device=arguments.device)
     protocol = open_protocol(arguments.source, arguments.work)
@@ -75,6 +77,9 @@ def parse_arguments() -> argparse.Namespace:
     rate = "of the decoder; default: %(default)s, as there"
     add("--learning-rate", type=float, default=OWN.learning_rate, help=rate)
     add("--whole", action="store_true", help="train all layers from the first epoch on")
+    bodies = [OWN.body, *WHEELS]
+    what = "default: %(default)s, of random weights; any other has those of ImageNet"
+    add("--body", choices=bodies, default=OWN.body, help=what)
     add("--bfloat16", action="store_true", help="twice as fast where the processor has it")
     add_places(parser)
     add("--threads", type=int, default=2, help="default: %(default)s")
@@ -84,7 +89,11 @@ def parse_arguments() -> argparse.Namespace:
 
 def name_of(recipe: Recipe, split: str) -> str:
     """Such as 6-epochs-0.02-random or 12-epochs-0.001-whole-bfloat16-0."""
-    asked = {"whole": not recipe.frozen_first, "bfloat16": recipe.bfloat16}
+    asked = {
+        "whole": not recipe.frozen_first,
+        "bfloat16": recipe.bfloat16,
+        recipe.body: recipe.body != OWN.body,
+    }
     words = [
         f"{recipe.epochs}-epochs-{recipe.learning_rate:g}",
         *(k for k, v in asked.items() if v),
