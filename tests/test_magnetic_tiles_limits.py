@@ -44,3 +44,24 @@ def test_no_question_changes_the_counts_that_it_is_asked_of():
     before = PICTURES.copy()
     limits.ask(PICTURES, CLASSES)
     assert np.array_equal(PICTURES, before)
+
+
+def test_surfaces_count_alike_whatever_their_size():
+    half = [[50, 0, 0], [25, 25, 0], [0, 0, 0]]  # a crack, half of it found
+    pictures = np.array([CLEAN, FOUND, half, MISSED], dtype=float)
+    kinds = np.array(["clean", "crack", "crack", "blowhole"])
+    told = limits.by_surface(pictures, kinds, ["a", "b", "c", "d"], CLASSES)
+    first, second = 8 / (20 + 10), 0.5
+    assert told["crack"]["surfaces"] == 2
+    assert told["crack"]["own"] == pytest.approx(quarters(first, second), abs=1e-6)
+    assert told["crack"]["any"] == pytest.approx(quarters(15 / (20 + 10), 0.5), abs=1e-6)
+    assert (told["crack"]["lost"], told["blowhole"]["lost"]) == (0, 1)
+    assert told["crack"]["largest"] == pytest.approx(50 / 70, abs=1e-6)
+    together = limits.by_surface(pictures, kinds, ["a", "b", "b", "d"], CLASSES)["crack"]
+    assert together["surfaces"] == 1
+    assert together["own"] == pytest.approx([33 / (70 + 10)] * 3, abs=1e-6)
+
+
+def quarters(low: float, high: float) -> list[float]:
+    """What lies a quarter, half and three quarters of the way between two numbers."""
+    return [low + (high - low) * share for share in (0.25, 0.5, 0.75)]

@@ -1,17 +1,20 @@
-"""What holds a setting back: its scores if one kind of error had not been made.
+"""What holds a setting back: its scores if one kind of error had not been made, and by surface.
 
 Each question changes the counts of the pictures (n, M, M), rows the truth, columns what was said;
 M = 1 + K classes, 0 the background. The answers do not add up: a pixel may be wrong in two ways.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from defectseg.confusion import any_defect, iou_by_class, iou_macro
+from defectseg.confusion import any_defect, each_class, iou_by_class, iou_macro
+from defectseg.evaluation.metrics import to_number
 
 Counts = npt.NDArray[np.float64]
+LOST = 0.1  # IoU: a surface with less is as good as not found
 
 
 def as_it_is(confusion: Counts) -> Counts:
@@ -90,3 +93,33 @@ def scores_of(confusion: Counts, classes: Sequence[str]) -> dict[str, float]:
     pooled = confusion.sum(axis=0)
     overall = {"iou_macro": iou_macro(pooled), "dice_pooled": any_defect(pooled).dice}
     return {name: float(value) for name, value in overall.items()} | iou_by_class(pooled, classes)
+
+
+def by_surface(
+    confusion: Counts, kinds: npt.NDArray[np.str_], surfaces: Sequence[str], classes: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """How the surfaces that show a class score one by one: pooled, the largest decide.
+
+    Args:
+        kinds: (n,): the class of each picture.
+        surfaces: (n,)
+    """
+    found = {}
+    for index, name in enumerate(classes):
+        names = np.array(surfaces)[kinds == name]
+        each = np.array([confusion[kinds == name][names == one].sum(axis=0) for one in set(names)])
+        shown = each[:, index + 1].sum(axis=1)
+        own, any_kind = each_class(each).iou[:, index], any_defect(each).iou
+        found[name] = {
+            "surfaces": len(each),
+            "own": quartiles(own),
+            "any": quartiles(any_kind),
+            "lost": int((own < LOST).sum()),
+            "largest": to_number(shown.max() / shown.sum()),
+        }
+    return found
+
+
+def quartiles(values: Counts) -> list[float | None]:
+    """The first, the median and the third."""
+    return [to_number(value) for value in np.percentile(values, (25, 50, 75))]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fold import RESULTS
+from limits import LOST
 
 from defectseg.data.tile import CLEAN
 from results import CLASSES
@@ -51,6 +52,7 @@ def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield from fold_lines(best)
     yield from confusion_lines(best)
     yield from limit_lines(best)
+    yield from surface_lines(best)
     yield from exposure_lines(rows)
     yield from leak_lines(rows)
     yield from reference_lines(best)
@@ -94,6 +96,23 @@ def limit_lines(row: dict[str, Any]) -> Iterator[str]:
     names = (*JUDGED[:2], *(f"iou_{name}" for name in CLASSES))
     for question, scores in row["limits"].items():
         yield f"| {question} | {' | '.join(show_number(scores[name]) for name in names)} |"
+
+
+def surface_lines(row: dict[str, Any]) -> Iterator[str]:
+    """How even the scores are over the surfaces of each class."""
+    yield ""
+    columns = ("surfaces", "IoU of its kind", "IoU of any defect", f"below {LOST}", "largest")
+    yield from header(f"{row['setting']}, by surface", *columns)
+    for name, told in row["surfaces"].items():
+        cells = [show_quartiles(told[which]) for which in ("own", "any")]
+        lost = f"{told['lost']} | {100 * told['largest']:.0f} % of the pixels"
+        yield f"| {name} | {told['surfaces']} | {' | '.join(cells)} | {lost} |"
+
+
+def show_quartiles(values: Sequence[float]) -> str:
+    """The median, and between which numbers half of the surfaces lie."""
+    low, middle, high = map(show_number, values)
+    return f"{middle} ({low} – {high})"
 
 
 def show_number(value: float | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from fold import RESULTS, Run
-from limits import AS_IT_IS, ask
+from limits import AS_IT_IS, ask, by_surface
 from markdown_tables import JUDGED, SHOWN, insert, markdown
 from protocol import EXPOSURES
 from settings import Setting, read_setting, setting_names
@@ -74,6 +74,7 @@ def describe(setting: Setting) -> dict[str, Any]:
         "against": against(setting, tables["valid"][0]),
         "confusion": tables["test"][0].table.confusion.sum(axis=0).astype(int).tolist(),
         "limits": describe_limits(tables["test"][0], facts[:FOLDS]),
+        "surfaces": describe_surfaces(tables["test"][0]),
         "folds": [describe_fold(tables["test"][0], fold) for fold in range(FOLDS)],
         "exposures": list(describe_exposures(setting.name)),
         "leak": describe_leak(setting.name),
@@ -105,6 +106,12 @@ def describe_limits(test: FoldedTable, facts: Sequence[dict[str, Any]]) -> dict[
             for name in found[AS_IT_IS]
         }
     return found
+
+
+def describe_surfaces(test: FoldedTable) -> dict[str, Any]:
+    """How even the scores are over the surfaces of each class."""
+    confusion, kinds = test.table.confusion.astype(float), test.table.defect_class
+    return by_surface(confusion, kinds, test.surfaces, CLASSES)
 
 
 def exposures_done(name: str) -> list[int]:

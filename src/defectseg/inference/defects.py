@@ -3,6 +3,7 @@
 Shapes: H rows, W columns, K defect classes.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,6 +38,20 @@ class Region:
     inside: npt.NDArray[np.bool_]  # which pixels of the box
     probability: float  # of its min_area-th surest pixel; its level if it is weak
 
+    @property
+    def pixels(self) -> int:
+        """How many it has."""
+        return int(np.count_nonzero(self.inside))
+
+
+@dataclass(frozen=True)
+class Found:
+    """A region that is large and sure enough."""
+
+    kind: int  # 1..K
+    region: Region
+    score: float  # see `ClassPoint`
+
 
 def find_defects(
     probability: npt.NDArray[np.float32],
@@ -44,7 +59,7 @@ def find_defects(
     mask: npt.NDArray[np.uint8],
     point: OperatingPoint,
 ) -> tuple[tuple[Defect, ...], npt.NDArray[np.uint8]]:
-    """Keep the regions that are large and sure enough.
+    """Keep the regions that are large and sure enough; those that touch are one defect.
 
     Args:
         probability: (1 + K, H, W) in [0, 1].
@@ -60,21 +75,56 @@ def find_defects(
     kind = mask if lowest is None else _kind_above(probability, defect, lowest)
     if not (kind.any() or mask.any()):
         return (), kept
-    found = []
+    strong, faint = [], []
     for index, (chosen, levels) in enumerate(zip(point.classes, weak, strict=True), start=1):
         own = (kind if levels else mask) == index
         if not own.any():
             continue
         regions = list(find_regions(mask == index, defect, chosen.min_area))
+        strong += [Found(index, one, chosen.score(one.probability)) for one in regions]
         if levels:
-            regions += _weak_regions(own, defect, regions, chosen.min_area, levels)
-        for region in regions:
-            score = chosen.score(region.probability)
-            if score >= point.review:
-                kept[region.place][region.inside] = index
-                found.append(_describe(region, chosen.defect_class, score))
-    found.sort(key=lambda one: (-one.score, one.box))
-    return tuple(found), kept
+            more = _weak_regions(own, defect, regions, chosen.min_area, levels)
+            faint += [Found(index, one, chosen.score(one.probability)) for one in more]
+    found = _join([one for one in strong if one.score >= point.review], mask.shape)
+    found += [one for one in faint if one.score >= point.review]
+    for one in found:
+        kept[one.region.place][one.region.inside] = one.kind
+    defects = [_describe(one, point.classes[one.kind - 1].defect_class) for one in found]
+    return tuple(sorted(defects, key=lambda one: (-one.score, one.box))), kept
+
+
+def _join(found: list[Found], shape: tuple[int, ...]) -> list[Found]:
+    """Regions of different classes that touch → one, of the class with most of their pixels.
+
+    A network that is not sure of a kind says one at the rim of a defect and another inside. The
+    score is that of the surest: no verdict changes.
+    """
+    if len({one.kind for one in found}) < 2:
+        return found
+    taken = np.zeros(shape, dtype=bool)
+    for one in found:
+        taken[one.region.place][one.region.inside] = True
+    labels, _ = ndimage.label(taken, CONNECTED)
+    together = defaultdict(list)
+    for one in found:
+        together[int(labels[one.region.place][one.region.inside][0])].append(one)
+    places = ndimage.find_objects(labels)
+    return [_unite(each, places[label - 1], labels, label) for label, each in together.items()]
+
+
+def _unite(
+    members: list[Found], place: tuple[slice, slice], labels: npt.NDArray[np.int32], label: int
+) -> Found:
+    """The regions with one label (H, W), whose box is `place`, as one."""
+    if len(members) == 1:
+        return members[0]
+    pixels: dict[int, int] = defaultdict(int)
+    for one in members:
+        pixels[one.kind] += one.region.pixels
+    surest = max(members, key=lambda one: one.score)
+    kind = min(pixels, key=lambda kind: (-pixels[kind], kind))
+    region = Region(place, labels[place] == label, surest.region.probability)
+    return Found(kind, region, surest.score)
 
 
 def find_regions(
@@ -137,9 +187,7 @@ def _highest(
     """The parts of a region at the highest level at which one of them is large enough."""
     rows, columns = whole.place
     own = np.where(whole.inside, defect[whole.place], np.float32(0))
-    highest = np.float32(
-        whole.probability
-    )  # as the comparison of the probabilities rounds the level
+    highest = np.float32(whole.probability)  # rounded as the comparison rounds the level
     for level in reversed([level for level in levels if np.float32(level) <= highest]):
         parts = list(find_regions(own >= level, own, min_area))
         for part in parts:
@@ -163,14 +211,15 @@ def _kind_above(
     return kind
 
 
-def _describe(region: Region, defect_class: str, score: float) -> Defect:
+def _describe(found: Found, defect_class: str) -> Defect:
+    region = found.region
     rows, columns = region.place
     in_row, in_column = (np.count_nonzero(region.inside, axis=axis) for axis in (1, 0))
     down, right = np.flatnonzero(in_row), np.flatnonzero(in_column)
     area = int(in_row.sum())
     return Defect(
         defect_class=defect_class,
-        score=score,
+        score=found.score,
         box=(
             int(columns.start + right[0]),
             int(rows.start + down[0]),

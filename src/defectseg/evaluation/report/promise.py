@@ -72,7 +72,8 @@ def explain(point: OperatingPoint) -> list[str]:
         "threshold of that class.",
         "Connected pixels of one class are a region. What decides is the probability that its "
         "surest pixels reach, as many as the smallest area of the class; a smaller region counts "
-        "for nothing.",
+        "for nothing. Regions of several classes that touch are told as one defect, of the class "
+        "with most of their pixels.",
     ]
     if any(each.odds_ratio != 1 for each in point.classes):
         steps.append(
