@@ -10,9 +10,9 @@ Three steps turn probabilities into a verdict:
    so that a score says the same of all. Where `review` is below the threshold, regions that reach
    only `review` count too: see `inference.defects`.
 3. A region whose score reaches `review` is a defect; such regions of several classes that touch are
-   one, of the class with most of their pixels and with the score of the surest. A picture with a defect
-   goes to review; one with a defect whose score reaches `reject` is rejected; one without is
-   accepted.
+   one, of the class with most of their pixels and with the score of the surest. A picture with a
+   defect goes to review; one with a defect whose score reaches `reject` is rejected; one without
+   is accepted.
 """
 
 from collections.abc import Sequence
