@@ -51,10 +51,10 @@ def test_the_likeliest_kind_is_a_defect_class_even_where_none_is_likely():
 
 
 def test_a_prediction_has_the_size_of_the_picture():
-    prediction = said(".1.. .12. ....", grey=204)
+    prediction = said(".1.2 .1.. ....", grey=204)
     assert prediction.probability.shape == (3, 3, 4)
     assert prediction.defect.shape == (3, 4)
-    assert prediction.mask.tolist() == mask(".1.. .12. ....").tolist()
+    assert prediction.mask.tolist() == mask(".1.2 .1.. ....").tolist()
 
 
 def test_a_prediction_carries_what_its_defects_come_from():

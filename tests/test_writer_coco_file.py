@@ -69,7 +69,7 @@ def test_pictures_have_their_path_size_and_verdict_and_failures_are_left_out(tmp
 
 
 def test_classes_keep_their_numbers_and_those_of_another_model_come_after(tmp_path: Path):
-    other = record("a.png", mask("#2"))
+    other = record("a.png", mask("#.2"))
     coco = write(tmp_path, other, classes=("dent", "blowhole"))
     assert {each["id"]: each["name"] for each in coco.cats.values()} == {
         1: "dent",

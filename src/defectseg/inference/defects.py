@@ -75,18 +75,19 @@ def find_defects(
     kind = mask if lowest is None else _kind_above(probability, defect, lowest)
     if not (kind.any() or mask.any()):
         return (), kept
-    strong, faint = [], []
-    for index, (chosen, levels) in enumerate(zip(point.classes, weak, strict=True), start=1):
-        own = (kind if levels else mask) == index
-        if not own.any():
-            continue
-        regions = list(find_regions(mask == index, defect, chosen.min_area))
-        strong += [Found(index, one, chosen.score(one.probability)) for one in regions]
-        if levels:
-            more = _weak_regions(own, defect, regions, chosen.min_area, levels)
-            faint += [Found(index, one, chosen.score(one.probability)) for one in more]
+    each = list(enumerate(point.classes, start=1))
+    strong = [
+        Found(index, region, chosen.score(region.probability))
+        for index, chosen in each
+        for region in find_regions(mask == index, defect, chosen.min_area)
+    ]
     found = _join([one for one in strong if one.score >= point.review], mask.shape)
-    found += [one for one in faint if one.score >= point.review]
+    for (index, chosen), levels in zip(each, weak, strict=True):
+        if levels:
+            known = [one.region for one in (*strong, *found) if one.kind == index]
+            more = _weak_regions(kind == index, defect, known, chosen.min_area, levels)
+            scored = (Found(index, region, chosen.score(region.probability)) for region in more)
+            found += [one for one in scored if one.score >= point.review]
     for one in found:
         kept[one.region.place][one.region.inside] = one.kind
     defects = [_describe(one, point.classes[one.kind - 1].defect_class) for one in found]
@@ -171,12 +172,13 @@ def _weak_regions(
 
     Args:
         where: (H, W): the pixels of the class.
-        strong: The regions at the threshold; what is connected with one belongs to it.
+        strong: The regions at the threshold, also those that other classes have joined; what is
+            connected with one belongs to it.
     """
     taken = np.zeros_like(where)
     for region in strong:
         taken[region.place][region.inside] = True
-    for whole in find_regions(where & (defect >= levels[0]), defect, min_area):
+    for whole in find_regions(where & (defect >= levels[0]) | taken, defect, min_area):
         if not taken[whole.place][whole.inside].any():
             yield from _highest(whole, defect, min_area, levels)
 
