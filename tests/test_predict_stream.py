@@ -48,7 +48,7 @@ def predict(folder: Path, paths: Iterable[Path], wished: Job) -> list[dict[str, 
 
 
 def test_results_come_in_the_order_of_the_pictures(tmp_path: Path, engine: OnnxEngine):
-    drawings = {"c.png": "1.", "a.png": "..", "b.png": ".2", "d.png": "12"}
+    drawings = {"c.png": "1.", "a.png": "..", "b.png": ".2", "d.png": "1.2"}
     paths = [write_painted(tmp_path / name, drawing) for name, drawing in drawings.items()]
     told = predict(tmp_path, paths * 5, job(engine, engine))
     found = [
