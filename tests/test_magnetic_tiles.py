@@ -160,6 +160,19 @@ def test_two_seeds_give_their_mean_and_their_spread(read: Callable[..., results.
     assert both.deviation == pytest.approx(np.std(each, ddof=1))
 
 
+def test_a_setting_whose_start_is_not_done_is_judged_against_the_one_before(
+    read: Callable[..., results.FoldedTable], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(table, "FOLDS", 3)
+    between = replace(tiny_setting("between", False), start="plain")
+    monkeypatch.setattr(table, "read_setting", {"between": between}.__getitem__)
+    valid, setting = read("flipped", 0, range(3), "valid"), tiny_setting("flipped", True)
+    told = table.against(setting, valid)
+    assert told is not None
+    assert told["setting"] == "plain"
+    assert table.against(replace(setting, start="between"), valid) == told
+
+
 def test_the_table_judges_a_setting_by_the_valid_parts(
     read: Callable[..., results.FoldedTable], monkeypatch: pytest.MonkeyPatch
 ):

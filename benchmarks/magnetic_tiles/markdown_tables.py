@@ -44,6 +44,8 @@ def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
         told = row["against"]
         cells = [show_change(told[name]) if told else "" for name in JUDGED]
         what = f"{row['from']}, but {row['why']}" if row["from"] else row["why"]
+        if told and told["setting"] != row["from"]:
+            what += f"; judged against {told['setting']}"
         yield (
             f"| {row['setting']} | {what} | {' | '.join(cells)} | {show_size(row)} | "
             f"{row['train_seconds']:.0f} |"

@@ -201,10 +201,17 @@ def to_json(scores: dict[str, Score], names: Sequence[str]) -> dict[str, Any]:
 
 
 def against(setting: Setting, valid: FoldedTable) -> dict[str, Any] | None:
-    """Whether the valid parts say that it is better than the setting that it starts from."""
-    if setting.start is None or 0 not in seeds_done(setting.start, FOLDS):
+    """Whether the valid parts say that it is better than the setting that it starts from.
+
+    Where that one is not done, than the one that that starts from, and so on.
+    """
+    name = setting.start
+    while name and 0 not in seeds_done(name, FOLDS):
+        name = read_setting(name).start
+    if name is None:
         return None
-    return judge_all(read_table(setting.start, 0, range(FOLDS), "valid"), valid)
+    base = read_table(name, 0, range(FOLDS), "valid")
+    return {"setting": name} | judge_all(base, valid)
 
 
 def judge_all(base: FoldedTable, head: FoldedTable) -> dict[str, Any]:
