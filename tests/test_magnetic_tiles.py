@@ -52,7 +52,6 @@ wrong: {why: a typing error, train.epoch: 5}
     second = settings.read_setting("second")
     assert (second.train.epochs, second.train.image_size, second.flips) == (5, 64, True)
     assert second.pretrained_as == "first"
-    assert second.command == "-S 'train.epochs=5' -S 'train.image_size=64'"
     with pytest.raises(ParamsError, match=r"params.yaml has no train\.epoch$"):
         settings.read_setting("wrong")
     with pytest.raises(ParamsError, match="no setting 'third'; it has first, second, wrong"):

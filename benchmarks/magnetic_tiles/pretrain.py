@@ -47,12 +47,13 @@ def pretrain(
     )
     device = set_up(compute)
     name = digest_of(params.model_dump_json(), changed.model_dump_json())
-    data = partial(draw, params, work / f"drawn-{params.seed}-{params.pictures}")
+    data = partial(draw, params, work)
     return train_once(work / "pretrained" / name, data, changed, compute.seed, device)
 
 
-def draw(params: PretrainParams, folder: Path) -> tuple[TileSet, Split]:
+def draw(params: PretrainParams, work: Path) -> tuple[TileSet, Split]:
     """The drawn tiles, by the pipeline's own generator; a twentieth of them is valid."""
+    folder = work / "drawn" / digest_of(params.model_dump_json())
     if not (folder / "tiles" / MANIFEST).exists():
         load = read_params("data_load", LoadParams)
         drawn = load.synthetic.model_copy(

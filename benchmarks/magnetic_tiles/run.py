@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fold import Run, run_fold
-from imagenet import provide
-from pretrain import pretrain
 from protocol import EXPOSURES, Protocol, add_places, open_protocol
 from settings import add_settings, read_setting
+from starts import start_of
 
 from defectseg.determinism import ComputeParams
 from defectseg.errors import DefectsegError
@@ -41,12 +40,9 @@ def main() -> None:
     print(f"{len(wanted) - len(missing)} of {len(wanted)} runs are done", flush=True)
     compute = ComputeParams(seed=0, threads=arguments.threads, device=arguments.device)
     all_threads = compute.model_copy(update={"threads": arguments.threads * arguments.jobs})
-    for name in arguments.settings:
-        network = read_setting(name).train.network
-        if network.encoder_weights:
-            provide(network.encoder.removeprefix("tu-"), Path(network.encoder_weights))
-    starts = {name: start_of(name, all_threads, arguments.work) for name in arguments.settings}
-    jobs = [Job(run, starts[run.setting], protocol, compute, arguments.work) for run in missing]
+    work = arguments.work
+    starts = {name: start_of(read_setting(name), all_threads, work) for name in arguments.settings}
+    jobs = [Job(run, starts[run.setting], protocol, compute, work) for run in missing]
     train_all(jobs, arguments.jobs)
 
 
@@ -88,16 +84,6 @@ class Job:
         """Do it."""
         setting = read_setting(self.run.setting)
         run_fold(self.run, setting, self.start, self.protocol, self.compute, self.work)
-
-
-def start_of(name: str, compute: ComputeParams, work: Path) -> ModelFiles | None:
-    """The weights that a setting starts from, trained now if they are not there."""
-    setting = read_setting(name)
-    if setting.pretrain is None:
-        return None
-    print(f"{name}: on drawn tiles first", flush=True)
-    train = read_setting(setting.pretrained_as).train
-    return pretrain(setting.pretrain, train, compute, work)
 
 
 def train_all(jobs: Sequence[Job], at_once: int) -> None:

@@ -16,7 +16,7 @@ from defectseg.params import PARAMS
 
 SETTINGS = Path(__file__).parent / "settings.yaml"
 # Keys of a setting that are not of params.yaml.
-OWN = ("from", "why", "flips", "predict_size", "pretrain", "goes_on")
+OWN = ("from", "why", "flips", "predict_size", "pretrain", "drawn_share", "goes_on")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Setting:
     flips: bool  # predict all four mirrorings and take the mean
     predict_size: int | None  # pixels: side of what is predicted; None = train.image_size
     pretrain: PretrainParams | None  # on drawn tiles first; None = from random weights
+    drawn_share: float | None  # of what is trained on, 0..1, that are tiles of `pretrain`
     goes_on: str | None  # a setting: training goes on from what that one has made of the same fold
     pretrained_as: str  # the setting that asks for it: those that start from it share the weights
     train: TrainParams
@@ -39,11 +40,6 @@ class Setting:
     def cycles(self) -> tuple["Setting", ...]:
         """The trainings of a fold, one after the other; this one is the last."""
         return (*(read_setting(self.goes_on).cycles if self.goes_on else ()), self)
-
-    @property
-    def command(self) -> str:
-        """The same setting for `dvc exp run`."""
-        return " ".join(f"-S '{key}={value}'" for key, value in self.changes.items())
 
 
 def read_setting(name: str) -> Setting:
@@ -66,6 +62,7 @@ def read_setting(name: str) -> Setting:
         flips=bool(own.get("flips", False)),
         predict_size=own.get("predict_size"),
         pretrain=PretrainParams.model_validate(own["pretrain"]) if own.get("pretrain") else None,
+        drawn_share=own.get("drawn_share"),
         goes_on=own.get("goes_on"),
         pretrained_as=asks_for_pretraining(name, written),
         train=TrainParams.model_validate(content["train"]),
