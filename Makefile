@@ -7,7 +7,6 @@ export ORT_DISABLE_TELEMETRY := 1
 
 # Where `make magnetic-tiles` takes the real data from: a folder, an archive or an address.
 SOURCE ?= https://github.com/abin24/Magnetic-tile-defect-datasets./archive/refs/heads/master.zip
-MAGNETIC_DIGEST := d2601c3c228c0b4d340c8dae4216c25798bf4ff6339d1fe13fbfb23ad1667a25
 # Further settings of that run, such as SET='-S train.epochs=5'.
 SET ?=
 
@@ -40,18 +39,13 @@ run: setup ## run the pipeline on synthetic tiles: data, split, training, scores
 	dvc repro
 	@defectseg scores
 
+# What `make magnetic-tiles` trains: a row of benchmarks/magnetic_tiles/settings.yaml, such as whole.
+SETTING = plain
+
 magnetic-tiles: setup ## the same on the real magnetic tiles, as a DVC experiment; SOURCE=… to read a local copy
-	-@dvc exp remove -q magnetic-tiles 2>/dev/null
-	dvc exp run --name magnetic-tiles -S 'data_load.source=$(SOURCE)' \
-		-S data_load.digest=$(MAGNETIC_DIGEST) $(MAGNETIC) $(SET)
+	python benchmarks/magnetic_tiles/experiment.py $(SETTING) --source '$(SOURCE)' -- $(SET)
 	@defectseg scores
 	@echo "The workspace now holds this experiment; back to the committed state: git restore . && dvc checkout"
-
-# The setting of the real run: larger pictures than those of params.yaml, fewer of them; no gates, for
-# minutes of training make no model to ship.
-MAGNETIC := -S train.image_size=128 -S train.epochs=20 -S train.pictures_per_epoch=640 \
-	-S evaluate.gates.iou_macro=null -S evaluate.gates.escape_rate=null \
-	-S evaluate.gates.false_alarm_rate=null
 
 # Number of folds that run at once.
 JOBS ?= 1

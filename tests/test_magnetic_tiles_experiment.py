@@ -46,10 +46,12 @@ def test_dvc_makes_the_settings_params_of_the_overrides(
     assert gates == dict.fromkeys(["iou_macro", "escape_rate", "false_alarm_rate"])
 
 
-def test_further_overrides_come_last():
-    further = ["-S", "train.epochs=1"]
+@pytest.mark.parametrize("further", [[], ["-S", "train.epochs=1"]])
+def test_what_follows_two_dashes_is_for_dvc_and_comes_last(further: list[str]):
+    arguments, came = experiment.parse_arguments(["plain", "--source", "here", "--", *further])
+    assert (arguments.setting, arguments.source, came) == ("plain", "here", further)
     command = experiment.as_command(settings.read_setting("whole"), None, "here", further)
-    assert command[-2:] == further
+    assert command[len(command) - len(further) :] == further
 
 
 def test_what_the_pipeline_cannot_do_is_refused_by_name():

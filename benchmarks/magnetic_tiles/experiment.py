@@ -10,6 +10,7 @@ follows `--` goes to `dvc exp run` as it is:
 import argparse
 import json
 import subprocess
+import sys
 from collections.abc import Sequence
 
 from protocol import PROTOCOL, SOURCE, WORK
@@ -27,26 +28,27 @@ BEYOND = ("drawn_share", "goes_on", "flips", "predict_size")
 
 
 def main() -> None:
-    arguments = parse_arguments()
+    arguments, further = parse_arguments(sys.argv[1:])
     setting = read_setting(arguments.setting)
     check(setting)
     compute = read_params("compute", ComputeParams)
     start = start_of(setting, compute, WORK)
-    command = as_command(setting, start, arguments.source, arguments.further)
+    command = as_command(setting, start, arguments.source, further)
     forget = ["dvc", "exp", "remove", "--quiet", NAME]
     subprocess.run(forget, check=False, stderr=subprocess.DEVNULL)  # there may be none
     raise SystemExit(subprocess.run(command, check=False).returncode)
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(told: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """What is for this script, and what follows `--`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     names = setting_names()
     parser.add_argument("setting", choices=names, metavar="SETTING", help=", ".join(names))
     parser.add_argument("--source", default=SOURCE, help="default: the public archive")
-    parser.add_argument("further", nargs="*", help="for `dvc exp run`, after `--`")
-    return parser.parse_args()
+    end = told.index("--") if "--" in told else len(told)
+    return parser.parse_args(told[:end]), told[end + 1 :]
 
 
 def check(setting: Setting) -> None:
