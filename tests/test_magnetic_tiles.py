@@ -46,6 +46,7 @@ def test_a_setting_changes_what_it_says_and_what_its_start_says(
 first: {why: it is first, train.epochs: 3, train.image_size: 64}
 second: {from: first, why: longer, train.epochs: 5, flips: true}
 wrong: {why: a typing error, train.epoch: 5}
+mixed: {from: first, why: of nothing, drawn_share: 0.5}
 """
     (tmp_path / "settings.yaml").write_text(written)
     monkeypatch.setattr(settings, "SETTINGS", tmp_path / "settings.yaml")
@@ -54,6 +55,8 @@ wrong: {why: a typing error, train.epoch: 5}
     assert second.pretrained_as == "first"
     with pytest.raises(ParamsError, match=r"params.yaml has no train\.epoch$"):
         settings.read_setting("wrong")
+    with pytest.raises(ParamsError, match="mixed has a drawn_share, but no pretrain"):
+        settings.read_setting("mixed")
     with pytest.raises(ParamsError, match="no setting 'third'; it has first, second, wrong"):
         settings.read_setting("third")
 

@@ -103,6 +103,21 @@ def test_a_training_goes_on_from_what_another_setting_made_of_the_fold(
     assert facts["earlier_records"] == [fold.read_record(first)]
 
 
+def test_drawn_tiles_are_mixed_into_a_training_that_asks_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    drawn = write_tiles(tmp_path / "drawn", (*CLASSES, CLEAN) * 2)
+    monkeypatch.setattr(fold, "draw", lambda params, work: (drawn, Split({})))
+    tiles = write_tiles(tmp_path / "tiles", (*CLASSES, CLEAN) * 2)
+    split = Split({each.id: ("train", "valid")[n % 2] for n, each in enumerate(tiles.tiles)})
+    asks, plain = settings.read_setting("mixed"), settings.read_setting("whole")
+    assert fold.data_of(plain, (tiles, split), tmp_path) == (tiles, split)
+    _, mixed = fold.data_of(asks, (tiles, split), tmp_path)
+    added = set(mixed.ids("train")) - set(split.ids("train"))
+    assert added == {f"drawn-{each.id}" for each in drawn.tiles}
+    assert mixed.ids("valid") == split.ids("valid")
+
+
 def count_folders(folder: Path) -> int:
     return len(list(folder.iterdir()))
 

@@ -127,7 +127,7 @@ def train_cycles(
 
 def data_of(setting: Setting, data: tuple[TileSet, Split], work: Path) -> tuple[TileSet, Split]:
     """What a training sees: the drawn tiles of its pretraining too, where the setting says so."""
-    if setting.drawn_share and setting.pretrain:
+    if setting.pretrain and setting.drawn_share:
         drawn, _ = draw(setting.pretrain, work)
         return mix(*data, drawn, setting.drawn_share)
     return data

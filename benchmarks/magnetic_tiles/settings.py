@@ -46,10 +46,13 @@ def read_setting(name: str) -> Setting:
     """One setting, checked.
 
     Raises:
-        ParamsError: There is no such setting, or it changes what params.yaml does not have.
+        ParamsError: There is no such setting, it changes what params.yaml does not have, or drawn
+            tiles are to be mixed in and none are drawn.
     """
     written = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     own = resolve(name, written)
+    if own.get("drawn_share") and not own.get("pretrain"):
+        raise ParamsError(f"{SETTINGS}: {name} has a drawn_share, but no pretrain that draws tiles")
     changes = {key: value for key, value in own.items() if key not in OWN}
     content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     for key, value in changes.items():
