@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from dvclive import Live
+from pydantic import ValidationError
 from safetensors import safe_open
 
 from defectseg.confusion import count_pixels, iou_by_class, iou_macro
@@ -276,6 +277,25 @@ def test_the_network_has_the_weights_of_its_best_epoch(
     for name, value in iou_by_class(confusion, CLASSES).items():
         logged = trained.progress.history[best][f"valid_{name}"]
         assert np.nan_to_num(value) == pytest.approx(logged, rel=1e-3)
+
+
+def test_the_last_weights_are_kept_where_that_is_asked_for(
+    tiles: TileSet, train: Callable[..., Trained]
+):
+    best, last = (
+        train(keep=keep, epochs=8, learning_rate=0.05, resume=False) for keep in ("best", "last")
+    )
+    assert best.progress.history == last.progress.history
+    scores = [epoch["valid_iou_macro"] for epoch in last.progress.history]
+    assert best.progress.best_epoch < last.progress.best_epoch == 7
+    assert max(scores) > 1.02 * scores[7]
+    confusion = judge(last.network, tiles.only(VALID))
+    assert float(iou_macro(confusion)) == pytest.approx(scores[7], rel=1e-3)
+
+
+def test_patience_with_the_last_epoch_is_refused():
+    with pytest.raises(ValidationError, match="patience 3 waits for a better epoch, but keep"):
+        train_params(keep="last", patience=3)
 
 
 def judge(network: torch.nn.Module, valid: TileSet) -> Any:

@@ -73,6 +73,7 @@ def train_params(**changes: Any) -> TrainParams:
         "weight_average": 0.5,
         "start_from": None,
         "defect_fraction": 0.7,
+        "keep": "best",
         "patience": 0,
         "precision": "float32",
         "compile": False,

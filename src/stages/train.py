@@ -29,7 +29,7 @@ def main() -> None:
     with open_logs(LOGS, SPEED, CHECKPOINT) as logs:
         tiles, split = read_tiles(TILES), read_split(SPLIT)
         info = train_model(tiles, split, params, compute.seed, device, logs, MODEL)
-    print(f"train: best epoch {info.best_epoch} of {params.epochs}")
+    print(f"train: kept epoch {info.best_epoch} of {params.epochs}")
 
 
 def finish() -> None:

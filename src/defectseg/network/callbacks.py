@@ -5,7 +5,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -126,8 +126,11 @@ class ValidScores(Callback):
         return float(np.nan_to_num(iou_macro(self.confusion)))
 
 
+Keep = Literal["best", "last"]  # which epoch's weights a training ends with
+
+
 class Keeper(Callback):
-    """Keeps the best weights, saves after each epoch, stops when nothing improves."""
+    """Keeps the best weights, or the last, saves after each epoch, stops when nothing improves."""
 
     order = 60
 
@@ -138,11 +141,12 @@ class Keeper(Callback):
         progress: Progress,
         best: dict[str, Tensor],
         folder: Path,
+        keep: Keep,
         patience: int,
     ) -> None:
         self._scores, self.progress, self.best = scores, progress, best
         self._average = average
-        self._folder, self._patience = folder, patience
+        self._folder, self._keep, self._patience = folder, keep, patience
 
     def before_epoch(self) -> None:
         """Stop when `patience` epochs brought nothing; pass over what a resumed run has done."""
@@ -160,7 +164,7 @@ class Keeper(Callback):
         if not self._new:
             return
         score = self._scores.iou_macro()
-        if score > self.progress.best_score:
+        if self._keep == "last" or score > self.progress.best_score:
             self.progress.best_epoch, self.progress.best_score = self.epoch, score
             self.best = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
         self.progress.epoch = self.epoch

@@ -26,6 +26,7 @@ from defectseg.network.callbacks import (
     Bar,
     Bfloat16,
     EpochLog,
+    Keep,
     Keeper,
     Prepare,
     StopOnNaN,
@@ -62,6 +63,7 @@ class TrainParams(Section):
     weight_average: float = Field(ge=0, lt=1)
     start_from: str | None
     defect_fraction: float = Field(gt=0, le=1)
+    keep: Keep
     patience: int = Field(ge=0)
     precision: Literal["auto", "float32", "bfloat16"]
     compile: bool
@@ -70,6 +72,15 @@ class TrainParams(Section):
     loss: LossParams
     augment: AugmentParams
     patch: PatchParams
+
+    @model_validator(mode="after")
+    def _patience_has_a_best_epoch(self) -> Self:
+        if self.patience and self.keep == "last":
+            raise ValueError(
+                f"patience {self.patience} waits for a better epoch, but keep: last is not for the "
+                "best one; say keep: best, or patience: 0"
+            )
+        return self
 
     @model_validator(mode="after")
     def _patch_fits(self) -> Self:
@@ -92,7 +103,7 @@ class Logs:
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with the weights of its best epoch."""
+    """A network with the weights of the epoch that params.keep asks for."""
 
     network: torch.nn.Module
     progress: Progress
@@ -126,7 +137,7 @@ def train_unet(
     scores = ValidScores(train.tiles.classes)
     best = without_prefix("best", tensors)
     average = WeightAverage(params.weight_average, without_prefix("average", tensors))
-    keeper = Keeper(scores, average, progress, best, logs.checkpoint, params.patience)
+    keeper = Keeper(scores, average, progress, best, logs.checkpoint, params.keep, params.patience)
     learn = _learner(_loaders(train, valid, sampler, params, device), network, params, device)
     log = EpochLog(keeper, logs.live, logs.speed, valid.some_defects(SHOWN))
     bar = Bar(progress, len(sampler), params.epochs)

@@ -55,7 +55,7 @@ def train_model(
     logs: Logs,
     files: ModelFiles,
 ) -> ModelInfo:
-    """Train on the train part, choose the best epoch on the valid part, save.
+    """Train on the train part, judge each epoch on the valid part, save the one to keep.
 
     The checkpoint stays: who knows that the result counts removes it.
     """

@@ -62,7 +62,7 @@ class ModelInfo(BaseModel):
     network: NetworkParams
     classes: tuple[str, ...]  # the K defect classes; probability plane 0 is the background
     image_size: int  # pixels: S of the network's S × S input
-    best_epoch: int  # counted from 0
+    best_epoch: int  # counted from 0: the epoch whose weights these are
     start_digest: str | None = None  # sha256 of the weights that training went on from
     data_digest: str  # of the tiles that it was trained on (TileSet.digest)
     code_digest: str  # of the modules that trained it (provenance.code_digest)
