@@ -31,6 +31,13 @@ def test_a_patch_that_does_not_fit_says_what_would(size: int, message: str, tmp_
     refuse(tmp_path, message, patch={"size": size, "on_defect": 0.5})
 
 
+def test_patience_is_refused_where_the_last_epoch_is_kept(tmp_path: Path):
+    message = (
+        r"patience 3 waits for a better epoch, but keep: last .*say keep: best, or patience: 0"
+    )
+    refuse(tmp_path, message, patience=3, keep="last")
+
+
 def refuse(folder: Path, message: str, **changes: Any) -> None:
     """A params.yaml with these changes is refused."""
     params = train_params().model_dump(mode="json") | changes
