@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from dvc.utils.hydra import apply_overrides
 
+from defectseg.data.beside import BesideParams
 from defectseg.data.load import LoadParams
 from defectseg.errors import ParamsError
 from defectseg.evaluation.evaluate import EvaluateParams
@@ -23,6 +24,7 @@ import settings  # noqa: E402
 
 SETTINGS = [settings.read_setting(name) for name in settings.setting_names()]
 WITHIN = [each for each in SETTINGS if not any(getattr(each, key) for key in experiment.BEYOND)]
+NONE = BesideParams(tiles=None, share=0.5)
 START = ModelFiles(Path("runs/it's there/unet.safetensors"), Path("unet.run.json"))
 
 
@@ -33,13 +35,16 @@ def test_dvc_makes_the_settings_params_of_the_overrides(
     shutil.copy(PARAMS, tmp_path / "params.yaml")
     source = "/some where/O'Brien's, tiles=all.zip"
     start = START if setting.pretrain else None
-    command = experiment.as_command(setting, start, source, [])
+    drawn = BesideParams(tiles="drawn/it's here/tiles", share=0.25)
+    beside = drawn if setting.drawn_share else setting.train.beside
+    command = experiment.as_command(setting, start, beside, source, [])
     assert command[:5] == ["dvc", "exp", "run", "--name", "magnetic-tiles"]
     assert set(command[5::2]) == {"-S"}
     apply_overrides(tmp_path / "params.yaml", command[6::2])
     monkeypatch.chdir(tmp_path)
     trained = read_params("train", TrainParams)
-    told = {"compile": False, "start_from": str(START.weights) if start else None}
+    begun = str(START.weights) if start else None
+    told = {"compile": False, "start_from": begun, "beside": beside}
     assert trained == setting.train.model_copy(update=told)
     assert read_params("data_load", LoadParams).source == source
     gates = read_params("evaluate", EvaluateParams).gates
@@ -50,7 +55,7 @@ def test_dvc_makes_the_settings_params_of_the_overrides(
 def test_what_follows_two_dashes_is_for_dvc_and_comes_last(further: list[str]):
     arguments, came = experiment.parse_arguments(["plain", "--source", "here", "--", *further])
     assert (arguments.setting, arguments.source, came) == ("plain", "here", further)
-    command = experiment.as_command(settings.read_setting("whole"), None, "here", further)
+    command = experiment.as_command(settings.read_setting("whole"), None, NONE, "here", further)
     assert command[len(command) - len(further) :] == further
 
 

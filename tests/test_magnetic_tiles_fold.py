@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/magnetic_tiles"))
 
 import fold
 import settings
+import starts
 from flips import MirroredMean
 from remembered import Remembered
 
@@ -103,19 +104,15 @@ def test_a_training_goes_on_from_what_another_setting_made_of_the_fold(
     assert facts["earlier_records"] == [fold.read_record(first)]
 
 
-def test_drawn_tiles_are_mixed_into_a_training_that_asks_for_them(
+def test_drawn_tiles_lie_beside_the_real_ones_where_a_setting_asks_for_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    drawn = write_tiles(tmp_path / "drawn", (*CLASSES, CLEAN) * 2)
-    monkeypatch.setattr(fold, "draw", lambda params, work: (drawn, Split({})))
-    tiles = write_tiles(tmp_path / "tiles", (*CLASSES, CLEAN) * 2)
-    split = Split({each.id: ("train", "valid")[n % 2] for n, each in enumerate(tiles.tiles)})
+    drawn = write_tiles(tmp_path / "drawn", CLASSES)
+    monkeypatch.setattr(starts, "draw", lambda params, work: (drawn, Split({})))
     asks, plain = settings.read_setting("mixed"), settings.read_setting("whole")
-    assert fold.data_of(plain, (tiles, split), tmp_path) == (tiles, split)
-    _, mixed = fold.data_of(asks, (tiles, split), tmp_path)
-    added = set(mixed.ids("train")) - set(split.ids("train"))
-    assert added == {f"drawn-{each.id}" for each in drawn.tiles}
-    assert mixed.ids("valid") == split.ids("valid")
+    assert starts.beside_of(plain, tmp_path) == plain.train.beside
+    beside = starts.beside_of(asks, tmp_path)
+    assert (beside.tiles, beside.share) == (str(drawn.folder), asks.drawn_share)
 
 
 def count_folders(folder: Path) -> int:

@@ -72,6 +72,7 @@ def train_params(**changes: Any) -> TrainParams:
         "gradient_clip": 1.0,
         "weight_average": 0.5,
         "start_from": None,
+        "beside": {"tiles": None, "share": 0.5},
         "defect_fraction": 0.7,
         "keep": "best",
         "patience": 0,

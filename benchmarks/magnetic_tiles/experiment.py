@@ -15,8 +15,9 @@ from collections.abc import Sequence
 
 from protocol import PROTOCOL, SOURCE, WORK
 from settings import Setting, read_setting, setting_names
-from starts import start_of
+from starts import beside_of, start_of
 
+from defectseg.data.beside import BesideParams
 from defectseg.determinism import ComputeParams
 from defectseg.errors import DefectsegError, ParamsError
 from defectseg.network.training import ModelFiles
@@ -24,7 +25,7 @@ from defectseg.params import read_params
 
 NAME = "magnetic-tiles"
 # What only the benchmark's own scripts can do.
-BEYOND = ("drawn_share", "goes_on", "flips", "predict_size")
+BEYOND = ("goes_on", "flips", "predict_size")
 
 
 def main() -> None:
@@ -33,7 +34,8 @@ def main() -> None:
     check(setting)
     compute = read_params("compute", ComputeParams)
     start = start_of(setting, compute, WORK)
-    command = as_command(setting, start, arguments.source, further)
+    beside = beside_of(setting, WORK)
+    command = as_command(setting, start, beside, arguments.source, further)
     forget = ["dvc", "exp", "remove", "--quiet", NAME]
     subprocess.run(forget, check=False, stderr=subprocess.DEVNULL)  # there may be none
     raise SystemExit(subprocess.run(command, check=False).returncode)
@@ -66,13 +68,19 @@ def check(setting: Setting) -> None:
 
 
 def as_command(
-    setting: Setting, start: ModelFiles | None, source: str, further: Sequence[str]
+    setting: Setting,
+    start: ModelFiles | None,
+    beside: BesideParams,
+    source: str,
+    further: Sequence[str],
 ) -> list[str]:
     """The arguments of `dvc exp run`, those of its caller last."""
     digest = json.loads(PROTOCOL.read_text(encoding="utf-8"))["source_digest"]
     changes = {"data_load.source": source, "data_load.digest": digest} | setting.changes
     changes |= {f"evaluate.gates.{gate}": None for gate in setting.evaluate.gates}
     changes["train.compile"] = False  # the same steps where there is no C++ compiler
+    if beside.tiles:
+        changes |= {f"train.beside.{key}": value for key, value in beside.model_dump().items()}
     if start:
         changes["train.start_from"] = str(start.weights)
     told = [

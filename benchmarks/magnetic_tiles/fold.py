@@ -13,18 +13,16 @@ import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from flips import MirroredMean
-from mixed import mix
-from pretrain import draw
 from protocol import Protocol
 from remembered import Remembered
 from settings import Setting
+from starts import beside_of
 from torch import nn
 from train_once import digest_of, train_once
 
@@ -115,22 +113,13 @@ def train_cycles(
     trained: list[ModelFiles] = []
     told = (run.seed, run.fold, run.left_out, *(["leaks"] if run.leaks else []))
     for cycle in setting.cycles:
-        mixed = [cycle.drawn_share] if cycle.drawn_share else []
-        params = cycle.train
+        params = cycle.train.model_copy(update={"beside": beside_of(cycle, work)})
         if start:
             params = params.model_copy(update={"start_from": str(start.weights)})
-        folder = work / "runs" / digest_of(params.model_dump_json(), *map(str, (*told, *mixed)))
-        start = train_once(folder, partial(data_of, cycle, data, work), params, run.seed, device)
+        folder = work / "runs" / digest_of(params.model_dump_json(), *map(str, told))
+        start = train_once(folder, lambda: data, params, run.seed, device)
         trained.append(start)
     return trained
-
-
-def data_of(setting: Setting, data: tuple[TileSet, Split], work: Path) -> tuple[TileSet, Split]:
-    """What a training sees: the drawn tiles of its pretraining too, where the setting says so."""
-    if setting.pretrain and setting.drawn_share:
-        drawn, _ = draw(setting.pretrain, work)
-        return mix(*data, drawn, setting.drawn_share)
-    return data
 
 
 def score(

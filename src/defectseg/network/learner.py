@@ -18,6 +18,7 @@ from fastai.optimizer import OptimWrapper
 from pydantic import Field, model_validator
 from torch.utils.data import DataLoader
 
+from defectseg.data.beside import BesideParams
 from defectseg.determinism import bfloat16_pays
 from defectseg.errors import TrainingError
 from defectseg.network.augment import AugmentParams
@@ -62,6 +63,7 @@ class TrainParams(Section):
     gradient_clip: float = Field(ge=0)
     weight_average: float = Field(ge=0, lt=1)
     start_from: str | None
+    beside: BesideParams
     defect_fraction: float = Field(gt=0, le=1)
     keep: Keep
     patience: int = Field(ge=0)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from dvclive import Live
 
+from defectseg.data.beside import lay_beside, read_beside
 from defectseg.data.split import Split
 from defectseg.data.tile import TileSet
 from defectseg.errors import TrainingError
@@ -31,6 +32,14 @@ class ModelFiles:
 
     weights: Path  # and the JSON beside them
     record: Path  # what the training ran on and what it cost
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a training learns from besides its data: digests; None where there is no such thing."""
+
+    start: str | None  # of the weights that it begins with
+    beside: str | None  # of the other tiles
 
 
 @contextmanager
@@ -62,20 +71,23 @@ def train_model(
     device = own_device(device)
     size, channels = params.image_size, params.network.in_channels
     train, valid = tiles.only(split.ids("train")), tiles.only(split.ids("valid"))
-    code, data, start = code_digest(), tiles.digest(), start_digest(params)
+    others = read_beside(params.beside, tiles, split)
+    seen = lay_beside(train, others, params.beside.share) if others else train
+    extras = Extras(start_digest(params), others.digest() if others else None)
+    code, data = code_digest(), tiles.digest()
     with joined(device):
         with measure_run() as meter:
             trained = train_unet(
-                decode_tiles(train, size, channels, "train"),
+                decode_tiles(seen, size, channels, "train"),
                 decode_tiles(valid, size, channels, "valid"),
                 params,
                 logs,
-                fingerprint(params, seed, start, code, data, split),
+                fingerprint(params, seed, extras, code, data, split),
                 device,
                 seed,
             )
         best = trained.progress.best_epoch
-        info = describe_model(params, tiles.classes, best, start, data, code)
+        info = describe_model(params, tiles.classes, best, extras, data, code)
         if rank() == 0:
             save_unet(trained.network, info, files.weights)
             facts = {"data_digest": data, "code_digest": code, "epochs": trained.epochs}
@@ -88,17 +100,18 @@ def describe_model(
     params: TrainParams,
     classes: tuple[str, ...],
     best_epoch: int,
-    start: str | None,
+    extras: Extras,
     data: str,
     code: str,
 ) -> ModelInfo:
-    """What models/unet.json says; `start`, `data` and `code` are digests."""
+    """What models/unet.json says; `data` and `code` are digests."""
     return ModelInfo(
         network=params.network,
         classes=classes,
         image_size=params.image_size,
         best_epoch=best_epoch,
-        start_digest=start,
+        start_digest=extras.start,
+        beside_digest=extras.beside,
         data_digest=data,
         code_digest=code,
         package_version=package_version(),
@@ -106,11 +119,11 @@ def describe_model(
 
 
 def fingerprint(
-    params: TrainParams, seed: int, start: str | None, code: str, data: str, split: Split
+    params: TrainParams, seed: int, extras: Extras, code: str, data: str, split: Split
 ) -> str:
     """sha256 over all that a training depends on: only a run of the same may resume it."""
     told = [params.model_dump_json(exclude={"resume"}), str(seed), code, data]
-    told.append(start or "")
+    told += [extras.start or "", extras.beside or ""]
     told += [",".join(split.ids("train")), ",".join(split.ids("valid"))]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 

@@ -64,6 +64,7 @@ class ModelInfo(BaseModel):
     image_size: int  # pixels: S of the network's S × S input
     best_epoch: int  # counted from 0: the epoch whose weights these are
     start_digest: str | None = None  # sha256 of the weights that training went on from
+    beside_digest: str | None = None  # of the other tiles that it learnt from (data.beside)
     data_digest: str  # of the tiles that it was trained on (TileSet.digest)
     code_digest: str  # of the modules that trained it (provenance.code_digest)
     package_version: str
